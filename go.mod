@@ -1,0 +1,12 @@
+module github.com/IBM/sarama
+
+go 1.26.0
+
+require (
+	github.com/eapache/go-resiliency v1.7.0
+	github.com/klauspost/compress v1.20.1
+	github.com/pierrec/lz4/v4 v4.1.31
+	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9
+	go.uber.org/goleak v1.3.0
+	golang.org/x/net v0.59.0
+)
