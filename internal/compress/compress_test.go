@@ -233,7 +233,11 @@ func TestRoundTripAllCodecsAndLevels(t *testing.T) {
 	prefix := []byte("prefix")
 	for c, ls := range levels {
 		for _, level := range ls {
-			for _, in := range inputs() {
+			all := inputs()
+			if level != LevelDefault {
+				all = [][]byte{{}, {1}, text(), slices.Concat(text()[:70_000], noise(70_000))}
+			}
+			for _, in := range all {
 				packed, err := Append(slices.Clone(prefix), c, level, in)
 				if err != nil || !bytes.HasPrefix(packed, prefix) {
 					t.Fatalf("%s level %d of %d bytes: %v", c, level, len(in), err)

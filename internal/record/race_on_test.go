@@ -1,0 +1,6 @@
+//go:build race
+
+package record
+
+// raceEnabled: the race detector makes pools drop objects at random.
+const raceEnabled = true
