@@ -392,6 +392,12 @@ func TestDecompressRefusesDamage(t *testing.T) {
 			t.Errorf("lz4 with byte %d flipped: no error", at)
 		}
 	}
+	// So is a content size that is taken out of the header before decoding.
+	bad := read(t, "testdata/zeros-size.zst")
+	bad[6]--
+	if _, err := Decompress(Zstd, bad, 0); err == nil || !strings.Contains(err.Error(), "frame holds 3000000 bytes, its header says 2999999") {
+		t.Errorf("zstd with a wrong content size: %v", err)
+	}
 	for _, c := range codecs {
 		if _, err := Decompress(c, nil, 0); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), c.String()) {
 			t.Errorf("%s of nothing: %v", c, err)
