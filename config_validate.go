@@ -18,8 +18,8 @@ var clientIDPattern = regexp.MustCompile(`\A[A-Za-z0-9._-]+\z`)
 const maxIdempotentRequests = 5
 
 // Validate checks all fields and returns the first fault as a
-// ConfigurationError. What is allowed but likely a mistake is logged. An empty
-// Net.SASL.Mechanism is set to PLAIN; nothing else is changed.
+// ConfigurationError. What is allowed but likely a mistake is logged. Where SASL
+// is on and names no mechanism, PLAIN is set; nothing else is changed.
 //
 // There is no need to call it: whatever takes a Config does.
 func (c *Config) Validate() error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +125,7 @@ func TestExponentialBackoff(t *testing.T) {
 		{100 * ms, time.Second, 2, 160 * ms, 240 * ms},
 		{100 * ms, time.Second, 4, 640 * ms, 960 * ms},
 		{100 * ms, time.Second, 5, time.Second, time.Second},
-		{100 * ms, time.Second, 1 << 40, time.Second, time.Second},
+		{100 * ms, time.Second, math.MaxInt, time.Second, time.Second},
 		{0, 0, 1, 80 * ms, 120 * ms},
 		{-1, -1, 70, time.Second, time.Second},
 		{5 * time.Second, time.Second, 0, time.Second, time.Second},

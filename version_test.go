@@ -38,29 +38,36 @@ func TestVersionVariablesHoldWhatTheirNameSays(t *testing.T) {
 		listed[v] = true
 	}
 	count := 0
-	for name, object := range file.Scope.Objects { //nolint:staticcheck // enough for top-level names
-		if object.Kind != ast.Var || name[0] != 'V' {
-			continue
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || spec.Names[0].Name[0] != 'V' {
+			return true
 		}
 		count++
-		call := object.Decl.(*ast.ValueSpec).Values[0].(*ast.CallExpr)
-		var parts []string
-		for _, arg := range call.Args {
-			parts = append(parts, arg.(*ast.BasicLit).Value)
-		}
-		if "V"+strings.Join(parts, "_") != name {
-			t.Errorf("%s holds %v", name, parts)
-		}
-		if parts[0] != "0" {
-			parts = parts[:3]
-		}
-		v, err := ParseKafkaVersion(strings.Join(parts, "."))
-		if err != nil || !listed[v] {
-			t.Errorf("%s is not in SupportedVersions (%v)", name, err)
-		}
-	}
+		checkVersionVariable(t, spec, listed)
+		return false
+	})
 	if count != 81 {
 		t.Errorf("%d variables, want 81", count)
+	}
+}
+
+func checkVersionVariable(t *testing.T, spec *ast.ValueSpec, listed map[KafkaVersion]bool) {
+	t.Helper()
+	var parts []string
+	for _, arg := range spec.Values[0].(*ast.CallExpr).Args {
+		parts = append(parts, arg.(*ast.BasicLit).Value)
+	}
+	name := spec.Names[0].Name
+	if "V"+strings.Join(parts, "_") != name {
+		t.Errorf("%s holds %v", name, parts)
+	}
+	if parts[0] != "0" {
+		parts = parts[:3]
+	}
+	v, err := ParseKafkaVersion(strings.Join(parts, "."))
+	if err != nil || !listed[v] {
+		t.Errorf("%s is not in SupportedVersions (%v)", name, err)
 	}
 }
 
