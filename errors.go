@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/IBM/sarama/internal/compress"
+	"github.com/IBM/sarama/internal/wire"
 )
 
 // Errors of clients and broker connections.
@@ -29,13 +32,13 @@ var (
 // Errors of reading what a broker sent.
 var (
 	// ErrInsufficientData means that a packet ended before its last field.
-	ErrInsufficientData = errors.New("kafka: insufficient data to decode packet, more bytes expected")
+	ErrInsufficientData = wire.ErrInsufficientData
 	// ErrIncompleteResponse means that a response left out a topic or
 	// partition that the request asked about.
 	ErrIncompleteResponse = errors.New("kafka: response did not contain all the expected topic/partition blocks")
 	// ErrDecompressedBatchTooLarge means that a batch would decompress to more
 	// than MaxDecompressedBatchSize bytes.
-	ErrDecompressedBatchTooLarge = errors.New("kafka: decompressed record batch is larger than the configured limit")
+	ErrDecompressedBatchTooLarge = compress.ErrTooLarge
 	// ErrUnknownMessage is kept for programs that name it; nothing returns it.
 	ErrUnknownMessage = errors.New("kafka: unknown protocol message key")
 )

@@ -1,0 +1,113 @@
+package sarama
+
+import "time"
+
+// The methods of Broker that send one request each. They return an error when
+// the request could not be sent or its response not be read; error codes inside
+// a response are the caller's to look at. Versions that the broker does not
+// take are lowered, in the request itself; where there is none in common, or
+// none that Config.Version allows, the error wraps ErrUnsupportedVersion.
+
+// ApiVersions asks which versions of which APIs the broker takes.
+func (b *Broker) ApiVersions(request *ApiVersionsRequest) (*ApiVersionsResponse, error) {
+	return send[ApiVersionsResponse](b, request)
+}
+
+// GetMetadata asks for brokers, topics and partitions.
+func (b *Broker) GetMetadata(request *MetadataRequest) (*MetadataResponse, error) {
+	return send[MetadataResponse](b, request)
+}
+
+// GetAvailableOffsets asks for offsets by time.
+func (b *Broker) GetAvailableOffsets(request *OffsetRequest) (*OffsetResponse, error) {
+	return send[OffsetResponse](b, request)
+}
+
+// FindCoordinator asks for the coordinator of a group or transactional id.
+func (b *Broker) FindCoordinator(request *FindCoordinatorRequest) (*FindCoordinatorResponse, error) {
+	return send[FindCoordinatorResponse](b, request)
+}
+
+// InitProducerID asks for a producer id and epoch.
+func (b *Broker) InitProducerID(request *InitProducerIDRequest) (*InitProducerIDResponse, error) {
+	return send[InitProducerIDResponse](b, request)
+}
+
+// CreateTopics asks the controller to create topics.
+func (b *Broker) CreateTopics(request *CreateTopicsRequest) (*CreateTopicsResponse, error) {
+	return send[CreateTopicsResponse](b, request)
+}
+
+// DeleteTopics asks the controller to delete topics.
+func (b *Broker) DeleteTopics(request *DeleteTopicsRequest) (*DeleteTopicsResponse, error) {
+	return send[DeleteTopicsResponse](b, request)
+}
+
+// Fetch asks for records.
+func (b *Broker) Fetch(request *FetchRequest) (*FetchResponse, error) {
+	return send[FetchResponse](b, request)
+}
+
+func (r *FetchRequest) brokerWait() time.Duration {
+	return time.Duration(max(0, r.MaxWaitTime)) * time.Millisecond
+}
+
+func (r *ProduceRequest) brokerWait() time.Duration {
+	return time.Duration(max(0, r.Timeout)) * time.Millisecond
+}
+
+// Produce sends records and waits for the answer; there is none, and the
+// response is nil, when RequiredAcks is NoResponse.
+func (b *Broker) Produce(request *ProduceRequest) (*ProduceResponse, error) {
+	if request.RequiredAcks != NoResponse {
+		return send[ProduceResponse](b, request)
+	}
+	return nil, b.AsyncProduce(request, nil)
+}
+
+// ProduceCallback takes what became of an AsyncProduce.
+type ProduceCallback func(*ProduceResponse, error)
+
+// AsyncProduce sends records and returns once they are written; it blocks
+// while Net.MaxOpenRequests are under way or the broker throttles. The callback
+// is called once, with the answer or what went wrong, in the order of the
+// requests, on a goroutine of the broker's own; it may call the broker, Close
+// included. It is not called when AsyncProduce returns an error, nor when
+// RequiredAcks is NoResponse.
+func (b *Broker) AsyncProduce(request *ProduceRequest, cb ProduceCallback) error {
+	l, err := b.live()
+	if err != nil {
+		return err
+	}
+	if err := l.await(nil); err != nil {
+		return err
+	}
+	if err := l.clamp(request); err != nil {
+		return err
+	}
+	if err := apiProduce.allowed(request.Version, l.conf.Version); err != nil {
+		return err
+	}
+	if request.RequiredAcks == NoResponse {
+		_, err := l.send(request, nil, 0, nil)
+		return err
+	}
+	p := &promise{keep: true, held: true}
+	p.resolve = func(frame []byte, err error) {
+		l.callbackQueue() <- func() {
+			if cb == nil {
+				return
+			}
+			resp := new(ProduceResponse)
+			if err == nil {
+				err = l.decode(frame, resp, p.version)
+			}
+			if err != nil {
+				resp = nil
+			}
+			cb(resp, err)
+		}
+	}
+	_, err = l.send(request, p, requestTimeout(l.conf, request), nil)
+	return err
+}

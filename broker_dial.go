@@ -1,0 +1,393 @@
+package sarama
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/net/proxy"
+)
+
+// versionRanges are the versions that a broker takes of each API; immutable.
+type versionRanges [keyMax + 1]struct {
+	known    bool
+	min, max int16
+}
+
+// clamp lowers the version of a request to the highest that the broker takes.
+func (l *link) clamp(req body) error {
+	a, version := req.meta()
+	if l.versions == nil || a == apiApiVersions {
+		return nil
+	}
+	r := l.versions[a.key]
+	switch {
+	case !r.known:
+		return fmt.Errorf("broker %s does not have %s: %w", l.broker.name(), a.name, ErrUnsupportedVersion)
+	case *version < r.min:
+		return fmt.Errorf("broker %s takes %s versions %d to %d, not %d, the highest that Config.Version allows: %w",
+			l.broker.name(), a.name, r.min, r.max, *version, ErrUnsupportedVersion)
+	case *version > r.max:
+		*version = r.max
+	}
+	return nil
+}
+
+// connect dials and shakes hands, all of it under Net.DialTimeout but for the
+// time that the broker takes to answer, which Net.ReadTimeout bounds.
+func (l *link) connect(ctx context.Context) error {
+	conn := l.broker.takeDialled()
+	if conn == nil {
+		var err error
+		if conn, err = dialBroker(ctx, l.conf, l.broker.addr); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // fail closes the connection only once it is ready
+	defer stop()
+	err := l.shakeHands(ctx, &conn)
+	if err == nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return err
+	}
+	l.conn = conn
+	return nil
+}
+
+func (l *link) shakeHands(ctx context.Context, conn *net.Conn) error {
+	if l.conf.Net.TLS.Enable {
+		t := tls.Client(*conn, tlsConfig(l.conf.Net.TLS.Config, l.broker.addr))
+		handshakeCtx, cancel := context.WithTimeout(ctx, l.conf.Net.DialTimeout)
+		defer cancel()
+		if err := t.HandshakeContext(handshakeCtx); err != nil {
+			return fmt.Errorf("kafka: TLS handshake with broker %s: %w", l.broker.name(), err)
+		}
+		*conn = t
+	}
+	if l.conf.ApiVersionsRequest {
+		if err := l.askVersions(*conn); err != nil {
+			return err
+		}
+	}
+	if l.conf.Net.SASL.Enable {
+		return l.authenticate(*conn)
+	}
+	return nil
+}
+
+// tlsConfig is the configuration for one address: without a server name the
+// address gives it, without anything TLS 1.2 is the least.
+func tlsConfig(conf *tls.Config, addr string) *tls.Config {
+	if conf == nil {
+		conf = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if conf.ServerName != "" {
+		return conf
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return conf
+	}
+	conf = conf.Clone()
+	conf.ServerName = host
+	return conf
+}
+
+// dialBroker opens a connection under Net.DialTimeout.
+func dialBroker(ctx context.Context, conf *Config, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, conf.Net.DialTimeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	if conf.Net.Proxy.Enable && conf.Net.Proxy.Dialer != nil {
+		conn, err = dialProxy(ctx, conf.Net.Proxy.Dialer, addr)
+	} else {
+		d := net.Dialer{KeepAlive: conf.Net.KeepAlive, LocalAddr: conf.Net.LocalAddr}
+		conn, err = d.DialContext(ctx, "tcp", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: dialing broker %s: %w", addr, err)
+	}
+	return conn, nil
+}
+
+// dialProxy dials through a user's dialer, which may know no context: then a
+// goroutine waits for it, and closes what comes too late.
+func dialProxy(ctx context.Context, d proxy.Dialer, addr string) (net.Conn, error) {
+	if c, ok := d.(proxy.ContextDialer); ok {
+		return c.DialContext(ctx, "tcp", addr)
+	}
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	dialled := make(chan result)
+	go func() {
+		conn, err := d.Dial("tcp", addr)
+		select {
+		case dialled <- result{conn, err}:
+		case <-ctx.Done():
+			if conn != nil {
+				_ = conn.Close()
+			}
+		}
+	}()
+	select {
+	case r := <-dialled:
+		return r.conn, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// exchange sends one request and reads its response, before the link is ready.
+func (l *link) exchange(conn net.Conn, req, resp body) error {
+	frame, err := l.exchangeFrame(conn, req)
+	if err != nil {
+		return err
+	}
+	_, version := req.meta()
+	return readBody(frame, resp, *version)
+}
+
+func (l *link) exchangeFrame(conn net.Conn, req body) ([]byte, error) {
+	if err := l.encode(req); err != nil {
+		return nil, err
+	}
+	size, err := l.write(conn)
+	if err != nil {
+		return nil, err
+	}
+	a, version := req.meta()
+	p := &promise{api: a, version: *version, correlation: l.correlation, sentAt: time.Now(), keep: true}
+	l.sent(p, req, size)
+	l.correlation++
+	frame, err := l.readExchange(conn, p)
+	l.metrics.requestsInFlight.add(-1)
+	return frame, err
+}
+
+func (l *link) readExchange(conn net.Conn, p *promise) ([]byte, error) {
+	_ = conn.SetReadDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	n, correlation, err := readFrameStart(conn)
+	if err != nil {
+		return nil, err
+	}
+	return l.readFrame(conn, p, n, correlation, nil)
+}
+
+// askVersions asks the broker which versions it takes. A broker that knows the
+// API but not the version says so, with the versions that it knows (KIP-511);
+// one that does not answer is used without limits.
+func (l *link) askVersions(conn net.Conn) error {
+	version := apiApiVersions.versionFor(l.conf.Version)
+	if version < 3 {
+		version = 3
+	}
+	for attempt := range 2 {
+		req := &ApiVersionsRequest{Version: version, ClientSoftwareName: "sarama", ClientSoftwareVersion: moduleVersion()}
+		resp, err := l.exchangeVersions(conn, req)
+		if err == nil && resp.ErrorCode == int16(ErrNoError) {
+			l.versions = rangesOf(resp.ApiKeys)
+			return nil
+		}
+		if err != nil {
+			if netErr := net.Error(nil); errors.As(err, &netErr) && netErr.Timeout() {
+				Logger.Printf("broker/%d ApiVersions: no answer from %s, going on without version limits: %v\n", l.broker.id, l.broker.addr, err)
+				l.abandoned = true
+				return nil
+			}
+			return fmt.Errorf("kafka: asking broker %s for its API versions: %w", l.broker.name(), err)
+		}
+		Logger.Printf("Error in ApiVersionsResponse V%d from %s: %v\n", version, l.broker.addr, KError(resp.ErrorCode))
+		if attempt == 0 {
+			version = versionOffered(resp.ApiKeys)
+		}
+	}
+	return nil
+}
+
+// exchangeVersions is exchange for ApiVersions: whatever its version, a
+// response with an error may have the form of version 0.
+func (l *link) exchangeVersions(conn net.Conn, req *ApiVersionsRequest) (*ApiVersionsResponse, error) {
+	frame, err := l.exchangeFrame(conn, req)
+	if err != nil {
+		return nil, err
+	}
+	version := req.Version
+	if len(frame) >= 2 && binary.BigEndian.Uint16(frame) != 0 {
+		version = 0
+	}
+	resp := new(ApiVersionsResponse)
+	err = readBody(frame, resp, version)
+	return resp, err
+}
+
+// versionOffered is the version of ApiVersions to try after a refusal.
+func versionOffered(keys []ApiVersionsResponseKey) int16 {
+	for _, k := range keys {
+		if k.ApiKey == keyApiVersions {
+			return max(0, min(k.MaxVersion, apiApiVersions.max()))
+		}
+	}
+	return 0
+}
+
+func rangesOf(keys []ApiVersionsResponseKey) *versionRanges {
+	if len(keys) == 0 {
+		return nil
+	}
+	ranges := new(versionRanges)
+	for _, k := range keys {
+		if k.ApiKey >= 0 && k.ApiKey <= keyMax {
+			r := &ranges[k.ApiKey]
+			r.known, r.min, r.max = true, k.MinVersion, k.MaxVersion
+		}
+	}
+	return ranges
+}
+
+// moduleVersion is the version of this module in the running program, as
+// brokers are told it (KIP-511).
+var moduleVersion = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/IBM/sarama" && dep.Version != "" && dep.Replace == nil {
+				return dep.Version
+			}
+		}
+	}
+	return "dev"
+})
+
+// raceDials dials several addresses, the next one whenever 250 ms have passed
+// or one has failed, and returns the first connection; the others are closed.
+// Nothing is sent on any of them. failures has the errors by index.
+func raceDials(ctx context.Context, conf *Config, addrs []string) (winner int, conn net.Conn, failures map[int]error) {
+	type result struct {
+		index int
+		conn  net.Conn
+		err   error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan result)
+	failures = make(map[int]error)
+	started, pending := 0, 0
+	start := func() {
+		i := started
+		started, pending = started+1, pending+1
+		go func() {
+			conn, err := dialBroker(ctx, conf, addrs[i])
+			select {
+			case results <- result{i, conn, err}:
+			case <-ctx.Done():
+				if conn != nil {
+					_ = conn.Close()
+				}
+			}
+		}()
+	}
+	stagger := time.NewTicker(dialStagger)
+	defer stagger.Stop()
+	for started < len(addrs) || pending > 0 {
+		if pending == 0 {
+			start()
+		}
+		select {
+		case r := <-results:
+			if pending--; r.err == nil {
+				return r.index, r.conn, failures
+			}
+			failures[r.index] = r.err
+		case <-stagger.C:
+			if started < len(addrs) {
+				start()
+			}
+		case <-ctx.Done():
+			return -1, nil, failures
+		}
+	}
+	return -1, nil, failures
+}
+
+// dialStagger is how long a dial may go on alone before the next address is
+// dialled beside it.
+const dialStagger = 250 * time.Millisecond
+
+var errUnexpectedToken = errors.New("kafka: unexpected token length")
+
+// authenticate runs the SASL exchange of the configured mechanism.
+func (l *link) authenticate(conn net.Conn) error {
+	sasl := &l.conf.Net.SASL
+	if sasl.Mechanism != "" && sasl.Mechanism != SASLTypePlaintext {
+		return ConfigurationError(fmt.Sprintf("Net.SASL.Mechanism %s is not available", sasl.Mechanism))
+	}
+	if sasl.Handshake {
+		if err := l.saslHandshake(conn, SASLTypePlaintext, sasl.Version); err != nil {
+			return err
+		}
+	}
+	token := []byte(sasl.AuthIdentity + "\x00" + sasl.User + "\x00" + sasl.Password)
+	if sasl.Version == SASLHandshakeV0 {
+		return l.plainV0(conn, token)
+	}
+	req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(l.conf.Version), SaslAuthBytes: token}
+	if err := l.clamp(req); err != nil {
+		return err
+	}
+	resp := new(SaslAuthenticateResponse)
+	if err := l.exchange(conn, req, resp); err != nil {
+		return fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
+	}
+	switch {
+	case resp.Err == ErrNoError:
+		return nil
+	case resp.ErrorMessage != nil && *resp.ErrorMessage != "":
+		return Wrap(resp.Err, errors.New(*resp.ErrorMessage))
+	}
+	return resp.Err
+}
+
+func (l *link) saslHandshake(conn net.Conn, mechanism string, version int16) error {
+	resp := new(SaslHandshakeResponse)
+	if err := l.exchange(conn, &SaslHandshakeRequest{Version: version, Mechanism: mechanism}, resp); err != nil {
+		return fmt.Errorf("kafka: SASL handshake with broker %s: %w", l.broker.name(), err)
+	}
+	if resp.Err != ErrNoError {
+		Logger.Printf("broker/%d %s does not take SASL mechanism %s, only %v\n", l.broker.id, l.broker.addr, mechanism, resp.EnabledMechanisms)
+		return resp.Err
+	}
+	return nil
+}
+
+// plainV0 sends a token as brokers before 1.0 want it: bare, behind its
+// length, answered by an empty token (or by the end of the connection).
+func (l *link) plainV0(conn net.Conn, token []byte) error {
+	_ = conn.SetDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
+	defer func() { _ = conn.SetDeadline(time.Time{}) }()
+	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...)
+	if _, err := conn.Write(frame); err != nil {
+		return fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return Wrap(ErrSASLAuthenticationFailed, fmt.Errorf("kafka: broker %s closed the connection: %w", l.broker.name(), err))
+	}
+	if binary.BigEndian.Uint32(size[:]) != 0 {
+		return errUnexpectedToken
+	}
+	return nil
+}

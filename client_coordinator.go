@@ -1,0 +1,171 @@
+package sarama
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// coordinatorKey names what a coordinator coordinates.
+type coordinatorKey struct {
+	kind CoordinatorType
+	key  string
+}
+
+// offsetsTopic is the topic in which groups keep their offsets; without a
+// leader for it there is no coordinator.
+const offsetsTopic = "__consumer_offsets"
+
+// offsetsTopicWait is how long to wait for that topic to be created.
+const offsetsTopicWait = 2 * time.Second
+
+// contextOf is a context that ends with a channel.
+func contextOf(done <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		select {
+		case <-done:
+			cancel(ErrClosedClient)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
+
+func (c *client) Coordinator(consumerGroup string) (*Broker, error) {
+	return c.coordinator(coordinatorKey{CoordinatorGroup, consumerGroup})
+}
+
+func (c *client) RefreshCoordinator(consumerGroup string) error {
+	_, err := c.askCoordinator(coordinatorKey{CoordinatorGroup, consumerGroup})
+	return err
+}
+
+func (c *client) TransactionCoordinator(transactionID string) (*Broker, error) {
+	return c.coordinator(coordinatorKey{CoordinatorTransaction, transactionID})
+}
+
+func (c *client) RefreshTransactionCoordinator(transactionID string) error {
+	_, err := c.askCoordinator(coordinatorKey{CoordinatorTransaction, transactionID})
+	return err
+}
+
+func (c *client) coordinator(key coordinatorKey) (*Broker, error) {
+	if c.Closed() {
+		return nil, ErrClosedClient
+	}
+	c.mu.Lock()
+	id, known := c.mu.coordinators[key]
+	c.mu.Unlock()
+	if known {
+		if b := c.cluster.Load().brokers[id]; b != nil {
+			return c.open(b), nil
+		}
+	}
+	b, err := c.askCoordinator(key)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(b), nil
+}
+
+// askCoordinator looks a coordinator up, with Metadata.Retry, and remembers it.
+func (c *client) askCoordinator(key coordinatorKey) (*Broker, error) {
+	if c.Closed() {
+		return nil, ErrClosedClient
+	}
+	retryMax := c.conf.Metadata.Retry.Max
+	for attempt := 0; ; attempt++ {
+		b, retry, err := c.findCoordinator(key)
+		if err == nil {
+			return c.register(key, b), nil
+		}
+		if c.Closed() {
+			return nil, ErrClosedClient
+		}
+		if !retry || attempt >= retryMax {
+			return nil, err
+		}
+		backoff := c.conf.Metadata.Retry.Backoff
+		if f := c.conf.Metadata.Retry.BackoffFunc; f != nil {
+			backoff = f(attempt, retryMax)
+		}
+		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
+		if err := c.sleep(backoff); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// register remembers a coordinator. Its broker is the registered one; one that
+// metadata has not named yet is added.
+func (c *client) register(key coordinatorKey, found *Broker) *Broker {
+	c.mu.Lock()
+	c.mu.coordinators[key] = found.id
+	c.mu.Unlock()
+	var old *Broker
+	c.apply(func(now *cluster) *cluster {
+		if known := now.brokers[found.id]; known != nil && known.addr == found.addr {
+			found = known
+			return now
+		}
+		old = now.brokers[found.id]
+		return now.withBroker(found)
+	})
+	if old != nil {
+		_ = old.Close()
+	}
+	return found
+}
+
+// findCoordinator asks one broker after another until one answers.
+func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err error) {
+	ctx, cancel := contextOf(c.done)
+	defer cancel()
+	var causes []error
+	for at := range c.tryBrokers(ctx, &causes) {
+		DebugLogger.Printf("client/coordinator requesting coordinator for %s from %s\n", key.key, at.broker.Addr())
+		req := &FindCoordinatorRequest{
+			Version: apiFindCoordinator.versionFor(c.conf.Version), CoordinatorKey: key.key, CoordinatorType: key.kind,
+		}
+		resp := new(FindCoordinatorResponse)
+		err := at.link.call(req, resp, c.done)
+		if encoding := (PacketEncodingError{}); errors.As(err, &encoding) {
+			return nil, false, err
+		}
+		if err != nil {
+			Logger.Printf("client/coordinator request to broker %s failed: %v\n", at.broker.Addr(), err)
+			causes = append(causes, err)
+			continue
+		}
+		switch resp.Err {
+		case ErrNoError:
+			if resp.Coordinator == nil {
+				return nil, true, ErrConsumerCoordinatorNotAvailable
+			}
+			DebugLogger.Printf("client/coordinator coordinator for %s is #%d (%s)\n", key.key, resp.Coordinator.ID(), resp.Coordinator.Addr())
+			return resp.Coordinator, false, nil
+		case ErrConsumerCoordinatorNotAvailable:
+			Logger.Printf("client/coordinator coordinator for %s is not available\n", key.key)
+			if key.kind == CoordinatorGroup {
+				c.awaitOffsetsTopic()
+			}
+			return nil, true, resp.Err
+		case ErrGroupAuthorizationFailed:
+			Logger.Printf("client/coordinator client is not authorized to access group %s\n", key.key)
+			return nil, true, resp.Err
+		default:
+			return nil, false, resp.Err
+		}
+	}
+	return nil, true, Wrap(ErrOutOfBrokers, causes...)
+}
+
+// awaitOffsetsTopic gives a new cluster the time to create the topic in which
+// groups live: the first question after a coordinator is what creates it.
+func (c *client) awaitOffsetsTopic() {
+	if _, err := c.Leader(offsetsTopic, 0); err != nil && !c.Closed() {
+		Logger.Printf("client/coordinator the %s topic is not initialized completely yet. Waiting 2 seconds...\n", offsetsTopic)
+		_ = c.sleep(offsetsTopicWait)
+	}
+}

@@ -1,0 +1,354 @@
+package sarama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// refresher is the one goroutine that asks for metadata and replaces the
+// client's cluster. Who wants metadata hands it a refresh and waits; refreshes
+// that are due at the same time share one request, and one request is under
+// way at a time. It does no I/O itself: a round goroutine does, and reports.
+type refresher struct {
+	// constant after newRefresher
+	client  *client
+	calls   chan *refresh
+	applied chan func() // changes to the cluster that others want; run by run
+
+	// owned by run
+	waiting  []*refresh          // in the order of arrival
+	interest map[string]struct{} // topics ever asked for, where Metadata.Full is false
+	round    chan roundResult    // not nil while a round is under way
+	inRound  []*refresh
+	lastAuto time.Time
+}
+
+// refresh is a wish for metadata, and how far it has come.
+type refresh struct {
+	// constant
+	topics []string // nil: all that the client is interested in; empty: brokers only
+	auto   bool     // nobody asked for it by name: held to the minimum interval
+	done   chan error
+
+	// owned by the refresher
+	retries  int
+	due      time.Time
+	deadline time.Time // zero: none
+}
+
+type roundResult struct {
+	response *MetadataResponse
+	all      bool
+	from     *Broker
+	err      error
+	fatal    bool // trying again would not help
+}
+
+// metadataIntervalMin is the least time between two requests that the client
+// makes on its own account; what users ask for is not held back.
+const metadataIntervalMin = 100 * time.Millisecond
+
+var errRoundPanicked = errors.New("kafka: asking for metadata panicked")
+
+func newRefresher(c *client) *refresher {
+	return &refresher{
+		client: c, calls: make(chan *refresh), applied: make(chan func()), interest: make(map[string]struct{}),
+	}
+}
+
+// refreshMetadata asks for topics (see refresh) and waits for the outcome.
+func (c *client) refreshMetadata(topics []string, auto bool, done <-chan struct{}) error {
+	r := &refresh{topics: topics, auto: auto, retries: c.conf.Metadata.Retry.Max, done: make(chan error, 1)}
+	if t := c.conf.Metadata.Timeout; t > 0 {
+		r.deadline = time.Now().Add(t)
+	}
+	select {
+	case c.refresher.calls <- r:
+	case <-c.done:
+		return ErrClosedClient
+	case <-done:
+		return errAbandoned
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-c.done:
+		return ErrClosedClient
+	case <-done:
+		return errAbandoned
+	}
+}
+
+// apply has the refresher change the cluster.
+func (c *client) apply(change func(*cluster) *cluster) {
+	applied := make(chan struct{})
+	select {
+	case c.refresher.applied <- func() {
+		c.cluster.Store(change(c.cluster.Load()))
+		close(applied)
+	}:
+		<-applied
+	case <-c.done:
+	}
+}
+
+// run is the refresher's goroutine: woken by refreshes, rounds that end and
+// its timer, ended by the client's Close, where it fails all who wait.
+func (r *refresher) run() {
+	defer close(r.client.refresherEnded)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var ticks <-chan time.Time
+	if f := r.client.conf.Metadata.RefreshFrequency; f > 0 {
+		t := time.NewTicker(f)
+		defer t.Stop()
+		ticks = t.C
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(r.startRound(ctx))
+		select {
+		case call := <-r.calls:
+			r.enter(call)
+		case change := <-r.applied:
+			change()
+		case result := <-r.round:
+			r.endRound(result)
+		case <-timer.C:
+		case <-ticks:
+			r.background()
+		case <-r.client.done:
+			cancel()
+			if r.round != nil {
+				<-r.round
+			}
+			return
+		}
+	}
+}
+
+// background is the periodic refresh, whose failure is only logged.
+func (r *refresher) background() {
+	call := &refresh{auto: true, retries: r.client.conf.Metadata.Retry.Max, done: make(chan error, 1)}
+	if !r.client.conf.Metadata.Full && len(r.interest) == 0 {
+		return
+	}
+	r.enter(call)
+}
+
+func (r *refresher) enter(call *refresh) {
+	if call.topics == nil && !r.client.conf.Metadata.Full && len(r.interest) == 0 {
+		call.done <- ErrNoTopicsToUpdateMetadata
+		return
+	}
+	if !r.client.conf.Metadata.Full {
+		for _, t := range call.topics {
+			r.interest[t] = struct{}{}
+		}
+	}
+	call.due = time.Now()
+	if next := r.lastAuto.Add(metadataIntervalMin); call.auto && next.After(call.due) {
+		call.due = next
+	}
+	r.waiting = append(r.waiting, call)
+}
+
+// startRound begins a round for the refreshes that are due, unless one is
+// under way. It returns how long there is nothing else to do.
+func (r *refresher) startRound(ctx context.Context) time.Duration {
+	if r.round != nil || len(r.waiting) == 0 {
+		return time.Hour
+	}
+	now := time.Now()
+	first := r.waiting[0].due
+	for _, w := range r.waiting {
+		if w.due.Before(first) {
+			first = w.due
+		}
+	}
+	if first.After(now) {
+		return first.Sub(now)
+	}
+	r.inRound = nil
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool {
+		due := !w.due.After(now) && (len(r.inRound) == 0 || r.client.conf.Metadata.SingleFlight)
+		if due {
+			r.inRound = append(r.inRound, w)
+		}
+		return due
+	})
+	topics, all := r.union()
+	r.lastAuto = now
+	round := make(chan roundResult, 1)
+	r.round = round
+	c := r.client
+	deadline := roundDeadline(r.inRound)
+	go withRecover(func() {
+		result := roundResult{err: errRoundPanicked}
+		defer func() { round <- result }()
+		result = c.askMetadata(ctx, topics, all, deadline)
+	})
+	return time.Hour
+}
+
+// roundDeadline is the earliest deadline of who waits for the round.
+func roundDeadline(calls []*refresh) (deadline time.Time) {
+	for _, w := range calls {
+		if !w.deadline.IsZero() && (deadline.IsZero() || w.deadline.Before(deadline)) {
+			deadline = w.deadline
+		}
+	}
+	return deadline
+}
+
+// union is what the round has to ask for.
+func (r *refresher) union() (topics []string, all bool) {
+	set := make(map[string]struct{})
+	for _, w := range r.inRound {
+		if w.topics == nil && r.client.conf.Metadata.Full {
+			return nil, true
+		}
+		if w.topics == nil {
+			for t := range r.interest {
+				set[t] = struct{}{}
+			}
+		}
+		for _, t := range w.topics {
+			set[t] = struct{}{}
+		}
+	}
+	return append([]string{}, sortedKeys(set)...), false
+}
+
+// endRound takes what the round found, and tells or keeps those who wait.
+func (r *refresher) endRound(result roundResult) {
+	r.round = nil
+	if result.response != nil {
+		next, gone := r.client.cluster.Load().with(result.response, result.all)
+		r.client.cluster.Store(next)
+		for _, b := range gone {
+			Logger.Printf("client/brokers deregistered broker #%d at %s\n", b.id, b.addr)
+			_ = b.Close()
+		}
+		if result.from.id < 0 && len(next.brokers) > 0 {
+			_ = result.from.Close() // the seed has done its work: its broker has a Broker of its own now
+		}
+	}
+	for _, w := range r.inRound {
+		err, retry := result.err, !result.fatal
+		if result.response != nil {
+			err, retry = topicErrors(result.response, w.topics)
+		}
+		if err != nil && retry && r.again(w, err) {
+			continue
+		}
+		w.done <- err
+	}
+	r.inRound = nil
+}
+
+// again schedules another attempt, if the refresh has one left.
+func (r *refresher) again(w *refresh, cause error) bool {
+	if w.retries <= 0 {
+		return false
+	}
+	retryMax := r.client.conf.Metadata.Retry.Max
+	backoff := r.client.conf.Metadata.Retry.Backoff
+	if f := r.client.conf.Metadata.Retry.BackoffFunc; f != nil {
+		backoff = f(retryMax-w.retries, retryMax)
+	}
+	w.due = time.Now().Add(backoff)
+	if !w.deadline.IsZero() && !w.due.Before(w.deadline) {
+		Logger.Println("client/metadata skipping last retries as we would go past the metadata timeout")
+		return false
+	}
+	w.retries--
+	Logger.Printf("client/metadata retrying after %dms... (%d attempts remaining): %v\n", backoff/time.Millisecond, w.retries, cause)
+	r.waiting = append(r.waiting, w)
+	return true
+}
+
+// topicErrors is what a response says against the topics asked for, nil for
+// all of them; retry tells whether asking again may help.
+func topicErrors(resp *MetadataResponse, asked []string) (err error, retry bool) {
+	if resp.ErrorCode != ErrNoError {
+		return resp.ErrorCode, true
+	}
+	type failure struct {
+		topic string
+		err   error
+	}
+	var failures []failure
+	for _, t := range resp.Topics {
+		if asked != nil && !slices.Contains(asked, t.Name) {
+			continue
+		}
+		switch t.Err {
+		case ErrNoError:
+			if !slices.ContainsFunc(t.Partitions, func(p *PartitionMetadata) bool { return p.Err == ErrLeaderNotAvailable }) {
+				continue
+			}
+			Logger.Printf("client/metadata found some partitions to be leaderless\n")
+			failures = append(failures, failure{t.Name, ErrLeaderNotAvailable})
+			retry = true
+		case ErrUnknownTopicOrPartition, ErrLeaderNotAvailable:
+			failures = append(failures, failure{t.Name, t.Err})
+			retry = true
+		default:
+			Logger.Printf("client/metadata got error from broker while fetching metadata for topic %s: %v\n", t.Name, t.Err)
+			failures = append(failures, failure{t.Name, t.Err})
+		}
+	}
+	slices.SortFunc(failures, func(a, b failure) int { return strings.Compare(a.topic, b.topic) })
+	var errs []error
+	for _, f := range failures {
+		errs = append(errs, fmt.Errorf("%s: %w", f.topic, f.err))
+	}
+	return errors.Join(errs...), retry
+}
+
+// askMetadata is a round: one broker after another is asked until one answers,
+// those that are connected first, then the other registered ones, then seeds.
+func (c *client) askMetadata(ctx context.Context, topics []string, all bool, deadline time.Time) roundResult {
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	req := NewMetadataRequest(c.conf.Version, topics)
+	if all {
+		req.Topics = nil
+	} else {
+		req.AllowAutoTopicCreation = c.conf.Metadata.AllowAutoTopicCreation && len(topics) > 0
+		if req.Version == 0 && len(topics) == 0 {
+			all = true // version 0 has no way to ask for none
+		}
+	}
+	var causes []error
+	for candidates := range c.tryBrokers(ctx, &causes) {
+		b, l := candidates.broker, candidates.link
+		Logger.Printf("client/metadata fetching metadata for %v from broker %s\n", topics, b.addr)
+		resp := new(MetadataResponse)
+		attempt := *req
+		err := l.call(&attempt, resp, ctx.Done())
+		switch {
+		case err == nil && len(resp.Brokers) > 0:
+			return roundResult{response: resp, all: all, from: b}
+		case err == nil:
+			err = fmt.Errorf("kafka: metadata from broker %s names no brokers", b.name())
+		case errors.Is(err, errUnanswered) || errors.Is(err, errAbandoned):
+			err = context.Cause(ctx)
+		}
+		Logger.Printf("client/metadata got error from broker %d while fetching metadata: %v\n", b.id, err)
+		causes = append(causes, err)
+		_ = b.Close()
+	}
+	fatal := slices.ContainsFunc(causes, func(err error) bool { return errors.Is(err, ErrSASLAuthenticationFailed) })
+	Logger.Println("client/metadata no available broker to send metadata request to")
+	return roundResult{err: Wrap(ErrOutOfBrokers, causes...), fatal: fatal}
+}
