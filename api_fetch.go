@@ -102,6 +102,9 @@ func (t *fetchTopic) layout(c *wire.Codec) {
 }
 
 func (p *fetchPartition) layout(c *wire.Codec) {
+	if !c.Writing() {
+		p.currentLeaderEpoch, p.lastFetchedEpoch, p.logStartOffset = -1, -1, -1
+	}
 	c.Int32(&p.id)
 	if c.From(9) {
 		c.Int32(&p.currentLeaderEpoch)

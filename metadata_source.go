@@ -1,0 +1,109 @@
+package sarama
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// metadataSource is where producers and consumers learn of topics and leaders.
+type metadataSource interface {
+	// snapshot is what is known; it never waits.
+	snapshot() *cluster
+	// refresh asks for a topic and returns when the snapshot has the answer,
+	// or why there is none, or when done is closed. It may wait long.
+	refresh(topic string, done <-chan struct{}) error
+}
+
+// sourceOf is the source that a client is. Only this package's own client
+// shows its snapshot; users embed a Client and override methods, so that for
+// any other value the methods are asked.
+func sourceOf(c Client) metadataSource {
+	if own, ok := c.(*client); ok {
+		return ownSource{own}
+	}
+	s := &foreignSource{client: c}
+	s.current.Store(&cluster{controllerID: -1})
+	return s
+}
+
+type ownSource struct{ client *client }
+
+func (s ownSource) snapshot() *cluster { return s.client.cluster.Load() }
+
+func (s ownSource) refresh(topic string, done <-chan struct{}) error {
+	return s.client.refreshMetadata([]string{topic}, true, done)
+}
+
+// foreignSource builds a snapshot from the methods of a Client that is not
+// this package's own.
+type foreignSource struct {
+	// constant
+	client Client
+
+	// atomic snapshot, any goroutine; replaced with mu held
+	current atomic.Pointer[cluster]
+
+	// mu orders replacements; it is not held over a call of the client's
+	mu sync.Mutex
+}
+
+func (s *foreignSource) snapshot() *cluster { return s.current.Load() }
+
+func (s *foreignSource) refresh(topic string, _ <-chan struct{}) error {
+	if s.client.Closed() {
+		return ErrClosedClient
+	}
+	if s.snapshot().topics[topic] != nil {
+		if err := s.client.RefreshMetadata(topic); err != nil {
+			return err
+		}
+	}
+	return s.load(topic)
+}
+
+// load reads what the client says of a topic now, as upstream asks: all
+// partitions, writable ones, the leader of each.
+func (s *foreignSource) load(topic string) error {
+	all, err := s.client.Partitions(topic)
+	if err != nil {
+		return err
+	}
+	writable, err := s.client.WritablePartitions(topic)
+	if err != nil {
+		return err
+	}
+	t := &topicInfo{name: topic, all: all, writable: writable, dense: true}
+	brokers := make(map[int32]*Broker)
+	var failed error
+	for i, id := range all {
+		p := partitionInfo{id: id, leader: -1, epoch: -1}
+		b, epoch, err := s.client.LeaderAndEpoch(topic, id)
+		if err != nil {
+			failed = err
+		} else {
+			p.leader, p.epoch = b.ID(), epoch
+			brokers[b.ID()] = b
+		}
+		t.partitions = append(t.partitions, p)
+		t.dense = t.dense && int(id) == i
+	}
+	if len(brokers) == 0 && failed != nil {
+		return failed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := *s.current.Load()
+	next.topics, next.brokers = maps.Clone(next.topics), maps.Clone(next.brokers)
+	if next.topics == nil {
+		next.topics, next.brokers = make(map[string]*topicInfo), make(map[int32]*Broker)
+	}
+	if old := next.topics[topic]; old == nil || !old.equal(t) || !slices.Equal(old.writable, t.writable) {
+		next.topics[topic] = t
+	}
+	maps.Copy(next.brokers, brokers)
+	s.current.Store(&next)
+	return nil
+}
+
