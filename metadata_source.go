@@ -106,4 +106,3 @@ func (s *foreignSource) load(topic string) error {
 	s.current.Store(&next)
 	return nil
 }
-
