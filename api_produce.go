@@ -142,17 +142,68 @@ func (r *ProduceResponse) meta() (*api, *int16) { return apiProduce, &r.Version 
 func (r *ProduceResponse) throttleTime() time.Duration { return r.ThrottleTime }
 
 func (r *ProduceResponse) layout(c *wire.Codec) {
-	layTopicMap(c, &r.Blocks, 13, func(partition *int32, p **ProduceResponseBlock) {
-		if *p == nil {
-			*p = new(ProduceResponseBlock)
+	raw := produceResponse{version: r.Version, throttle: r.ThrottleTime, endpoints: r.NodeEndpoints}
+	if c.Writing() {
+		for _, topic := range sortedKeys(r.Blocks) {
+			t := producedTopic{name: topic}
+			for _, id := range sortedKeys(r.Blocks[topic]) {
+				t.partitions = append(t.partitions, producedPartition{id, *r.Blocks[topic][id]})
+			}
+			raw.topics = append(raw.topics, t)
 		}
-		c.Int32(partition)
-		(*p).layout(c)
-	})
-	layThrottle(c, 1, &r.ThrottleTime)
-	if c.From(10) {
-		c.Tags(tagNodeEndpoints(&r.NodeEndpoints))
 	}
+	raw.layout(c)
+	if c.Writing() || c.Err() != nil {
+		return
+	}
+	r.ThrottleTime, r.NodeEndpoints = raw.throttle, raw.endpoints
+	r.Blocks = make(map[string]map[int32]*ProduceResponseBlock, len(raw.topics))
+	for i := range raw.topics {
+		t := &raw.topics[i]
+		r.Blocks[t.name] = make(map[int32]*ProduceResponseBlock, len(t.partitions))
+		for j := range t.partitions {
+			r.Blocks[t.name][t.partitions[j].id] = &t.partitions[j].block
+		}
+	}
+}
+
+// produceResponse is a ProduceResponse as the producer works with it: in wire
+// order.
+type produceResponse struct {
+	version   int16
+	topics    []producedTopic
+	throttle  time.Duration
+	endpoints []*ProduceResponseNodeEndpoint
+}
+
+type producedTopic struct {
+	name       string
+	partitions []producedPartition
+}
+
+type producedPartition struct {
+	id    int32
+	block ProduceResponseBlock
+}
+
+func (r *produceResponse) meta() (*api, *int16) { return apiProduce, &r.version }
+
+func (r *produceResponse) layout(c *wire.Codec) {
+	wire.Values(c, &r.topics, (*producedTopic).layout)
+	layThrottle(c, 1, &r.throttle)
+	if c.From(10) {
+		c.Tags(tagNodeEndpoints(&r.endpoints))
+	}
+}
+
+func (t *producedTopic) layout(c *wire.Codec) {
+	layTopic(c, 13, &t.name)
+	wire.Values(c, &t.partitions, (*producedPartition).layout)
+}
+
+func (p *producedPartition) layout(c *wire.Codec) {
+	c.Int32(&p.id)
+	p.block.layout(c)
 }
 
 func (b *ProduceResponseBlock) layout(c *wire.Codec) {

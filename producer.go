@@ -1,0 +1,231 @@
+package sarama
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// producer is what AsyncProducer and SyncProducer have in common: an intake
+// and an owner, a sender for each broker, and with AsyncProducer a deliverer.
+//
+// Its end: Close tells the intake, which takes what was sent before and tells
+// the owner; when all batches are settled the owner stops the senders and
+// tells the deliverer; when the user has received all results it tells the
+// intake, which closes Input; then the deliverer closes Errors and Successes.
+type producer struct {
+	// constant after newProducer
+	conf      *Config
+	client    Client
+	ownClient bool // to be closed with the producer
+	source    metadataSource
+	metrics   *producerMetrics
+	intake    *intake
+	owner     *owner
+	deliverer *deliverer // nil for a sync producer
+	budget    budget
+	closing   chan struct{} // closed by Close
+	quit      chan struct{} // closed when nothing is left to look up
+	done      chan struct{} // closed last
+
+	closeOnce sync.Once
+	running   sync.WaitGroup // senders and look-ups
+
+	// mu guards slots, which intake and owner share
+	mu struct {
+		sync.Mutex
+		slots map[int32]*brokerSlot
+	}
+}
+
+// newProducer checks what is needed and makes a producer that does not run
+// yet; it takes the client over only when it succeeds.
+func newProducer(c Client) (*producer, error) {
+	if c.Closed() {
+		return nil, ErrClosedClient
+	}
+	conf := c.Config()
+	if !conf.Version.IsAtLeast(V0_11_0_0) {
+		return nil, ConfigurationError("Version: producing needs at least 0.11, message sets of older brokers are not written")
+	}
+	if conf.Producer.Transaction.ID != "" {
+		return nil, ConfigurationError("Producer.Transaction.ID: transactions are not available")
+	}
+	p := &producer{
+		conf: conf, client: c, source: sourceOf(c), metrics: newProducerMetrics(conf.MetricRegistry),
+		closing: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	p.mu.slots = make(map[int32]*brokerSlot)
+	p.intake = newIntake(p)
+	p.owner = newOwner(p)
+	p.budget.limit, p.budget.wake = limitsOf(conf), p.intake.mail.nudge
+	if conf.Producer.Idempotent {
+		id, err := p.initProducerID()
+		if err != nil {
+			p.metrics.release()
+			return nil, err
+		}
+		p.owner.id = *id
+	}
+	return p, nil
+}
+
+func (p *producer) start() {
+	go withRecover(p.intake.run)
+	go withRecover(p.owner.run)
+}
+
+// initProducerID obtains the numbers of an idempotent producer, with the
+// retries of Producer.Transaction.
+func (p *producer) initProducerID() (*producerID, error) {
+	retry := &p.conf.Producer.Transaction.Retry
+	for attempt := 0; ; attempt++ {
+		resp, err := p.client.InitProducerID()
+		if err == nil && resp.Err != ErrNoError {
+			err = resp.Err
+		}
+		if err == nil {
+			DebugLogger.Printf("producer/txnmanager obtained a producer id: %d and epoch %d\n", resp.ProducerID, resp.ProducerEpoch)
+			return &producerID{id: resp.ProducerID, epoch: resp.ProducerEpoch}, nil
+		}
+		if !mayInitAgain(err) || attempt >= retry.Max || p.client.Closed() {
+			return nil, fmt.Errorf("kafka: obtaining a producer id: %w", err)
+		}
+		backoff := retry.Backoff
+		if retry.BackoffFunc != nil {
+			backoff = retry.BackoffFunc(attempt, retry.Max)
+		}
+		Logger.Printf("producer/txnmanager retrying InitProducerID after %v: %v\n", backoff, err)
+		timer := time.NewTimer(backoff)
+		<-timer.C
+	}
+}
+
+// mayInitAgain reports whether asking again for a producer id may help.
+func mayInitAgain(err error) bool {
+	for _, e := range []error{
+		ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrOffsetsLoadInProgress, ErrConcurrentTransactions,
+		ErrRequestTimedOut, ErrUnknown,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.Is(err, ErrOutOfBrokers) && !errors.Is(err, ErrSASLAuthenticationFailed) && !errors.Is(err, ErrUnsupportedVersion)
+}
+
+// slot finds or makes what intake and owner share about a broker.
+func (p *producer) slot(id int32) *brokerSlot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.mu.slots[id]
+	if s == nil {
+		s = &brokerSlot{id: id, inFlight: int32(p.conf.Net.MaxOpenRequests)}
+		p.mu.slots[id] = s
+	}
+	return s
+}
+
+// resolve asks for a topic in the background.
+func (p *producer) resolve(topic string, then func(error)) {
+	p.lookUp(func() { then(p.source.refresh(topic, p.quit)) })
+}
+
+// resolveID asks for another producer id in the background.
+func (p *producer) resolveID(then func(*InitProducerIDResponse, error)) {
+	p.lookUp(func() { then(p.client.InitProducerID()) })
+}
+
+// lookUp runs a question that may take long. Those through this package's own
+// client end with quit; others end when the user's Client answers.
+func (p *producer) lookUp(ask func()) {
+	if _, own := p.source.(ownSource); !own {
+		go withRecover(ask)
+		return
+	}
+	p.running.Add(1)
+	go withRecover(func() {
+		defer p.running.Done()
+		ask()
+	})
+}
+
+// closePatienceMax bounds how long Close waits for a broker that is silent.
+const closePatienceMax = 5 * time.Second
+
+// closePatience is how long, after Close, a partition may go without progress
+// before its messages are failed.
+func (p *producer) closePatience() time.Duration {
+	return min(p.conf.Net.ReadTimeout, closePatienceMax)
+}
+
+// beginClose starts the end; it does not wait.
+func (p *producer) beginClose() {
+	p.closeOnce.Do(func() {
+		Logger.Println("Producer shutting down.")
+		close(p.closing)
+		p.owner.mail.send(ownerClose{})
+		p.intake.mail.send(intakeClose{})
+	})
+}
+
+// ownerGone is called by the owner at its end: everything is settled.
+func (p *producer) ownerGone() {
+	close(p.quit)
+	if p.deliverer != nil {
+		p.deliverer.mail.send(deliverAll{})
+		return
+	}
+	p.intake.mail.send(intakeEnd{})
+}
+
+// intakeGone is called by the intake at its end: nothing comes any more.
+func (p *producer) intakeGone() {
+	if p.deliverer != nil {
+		p.deliverer.mail.send(deliverEnd{})
+		return
+	}
+	p.finish()
+}
+
+// finish is the last step, on the last goroutine.
+func (p *producer) finish() {
+	p.running.Wait()
+	if p.ownClient {
+		if err := p.client.Close(); err != nil {
+			Logger.Println("producer/shutdown failed to close the embedded client:", err)
+		}
+	}
+	p.metrics.release()
+	close(p.done)
+}
+
+// settled takes a batch from the owner whose outcome is known.
+func (p *producer) settled(b *batch) {
+	if p.deliverer != nil {
+		p.deliverer.mail.post(&b.letter)
+		return
+	}
+	for i, m := range b.msgs {
+		if b.err == nil {
+			b.deliverTo(m, i)
+		}
+		b.calls[i].settle(b.err)
+	}
+	p.budget.release(b.held)
+	b.free()
+}
+
+// deliverTo writes a success into its message.
+func (b *batch) deliverTo(m *ProducerMessage, i int) {
+	m.Offset = b.offset + int64(i)
+	if !b.timestamp.IsZero() {
+		m.Timestamp = b.timestamp
+	}
+}
+
+// errOldBroker says that a broker cannot store record batches.
+func errOldBroker(b *Broker, version int16) error {
+	return fmt.Errorf("broker %s takes Produce only up to version %d, which has no record batches: %w", b.name(), version, ErrUnsupportedVersion)
+}

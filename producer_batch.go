@@ -1,0 +1,247 @@
+package sarama
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama/internal/compress"
+	"github.com/IBM/sarama/internal/record"
+)
+
+// batch is the records of one partition on their way to its leader. It has one
+// holder at a time: the intake while it is open; then the owner; the sender
+// from the owner's handing it over until it comes back, once; at last the
+// deliverer. Only the holder reads or writes it.
+type batch struct {
+	letter letter // for the mailbox of the next holder
+	part   *producerPartition
+	slot   *brokerSlot // of the broker that led the partition when the batch was opened
+
+	place int  // index in the slot's list, while it is open
+	due   bool // which list that is: ready or open
+
+	records record.Builder
+	msgs    []*ProducerMessage
+	calls   []syncRef   // of a sync producer: one for each of msgs
+	held    budgetShare // what the batch takes of the budget
+	counted int         // bytes that the batch adds to its slot's, while it is open
+	wire    []byte      // sealed form, in memory of records; nil until the first hand-over
+
+	// How the batch has fared; changed by the owner alone, between hand-overs.
+	order     int64 // place among the partition's batches
+	attempts  int   // hand-overs that failed
+	sent      bool  // was handed over
+	uncertain bool  // may have been written by a broker
+	stamped   bool  // has the numbers below
+	id        int64
+	epoch     int16
+	sequence  int32
+
+	// The outcome, set by the owner before the deliverer gets the batch.
+	err       error
+	offset    int64
+	timestamp time.Time // not zero: given by the broker
+}
+
+var batchPool = sync.Pool{New: func() any {
+	b := new(batch)
+	b.letter.item = b
+	return b
+}}
+
+// batchBytesPooledMax is the largest buffer that is kept for another batch.
+const batchBytesPooledMax = 4 << 20
+
+func newBatch(p *producerPartition, slot *brokerSlot) *batch {
+	b := batchPool.Get().(*batch)
+	b.part, b.slot = p, slot
+	return b
+}
+
+// stamp writes the batch's numbers into its sealed form.
+func (b *batch) stamp() {
+	if b.stamped {
+		record.Stamp(b.wire, b.id, b.epoch, b.sequence)
+	} else {
+		record.Stamp(b.wire, -1, -1, 0)
+	}
+}
+
+// dropCancelled takes the messages out whose callers no longer want them sent,
+// before the first hand-over; empty says that nothing is left.
+func (b *batch) dropCancelled() (empty bool) {
+	var gone []bool
+	for i, ref := range b.calls {
+		if ref.handOver() {
+			continue
+		}
+		if gone == nil {
+			gone = make([]bool, len(b.calls))
+		}
+		gone[i] = true
+		ref.settle(errCancelled)
+	}
+	if gone == nil {
+		return false
+	}
+	b.rebuild(gone)
+	return len(b.msgs) == 0
+}
+
+// rebuild writes the batch anew without some of its records.
+func (b *batch) rebuild(gone []bool) {
+	old := b.records
+	b.records = record.Builder{}
+	msgs, calls := b.msgs[:0], b.calls[:0]
+	sealed, err := old.Seal(compress.None, 0, 0)
+	if err != nil {
+		panic("kafka: sealing an open batch: " + err.Error()) // it has records, and none are compressed
+	}
+	raw, _, err := record.Next(sealed)
+	if err != nil {
+		panic("kafka: reading an open batch: " + err.Error())
+	}
+	it, err := raw.Open(0)
+	if err != nil {
+		panic("kafka: reading an open batch: " + err.Error())
+	}
+	var rec record.Rec
+	for i := 0; it.Next(&rec); i++ {
+		if gone[i] {
+			continue
+		}
+		var headers []RecordHeader
+		for h := rec.Headers(); ; {
+			key, value, ok := h.Next()
+			if !ok {
+				break
+			}
+			headers = append(headers, RecordHeader{Key: key, Value: value})
+		}
+		record.Append(&b.records, raw.TimestampMs(&rec), rec.Key, rec.Value, headers)
+		msgs, calls = append(msgs, b.msgs[i]), append(calls, b.calls[i])
+	}
+	clear(b.msgs[len(msgs):])
+	clear(b.calls[len(calls):])
+	b.msgs, b.calls = msgs, calls
+}
+
+// free gives the batch back; nobody may hold it any more.
+func (b *batch) free() {
+	clear(b.msgs)
+	clear(b.calls)
+	records, msgs, calls := b.records, b.msgs[:0], b.calls[:0]
+	if records.Cap() > batchBytesPooledMax {
+		return
+	}
+	records.Reset()
+	*b = batch{records: records, msgs: msgs, calls: calls}
+	b.letter.item = b
+	batchPool.Put(b)
+}
+
+// producerTopic is a topic that messages were sent to. It lives as long as the
+// producer.
+type producerTopic struct {
+	// constant
+	name    string
+	metrics *topicMetrics
+
+	// owned by the intake
+	info        *topicInfo // nil: not known yet
+	seen        *cluster   // where info was last looked up
+	partitioner Partitioner
+	dynamic     DynamicConsistencyPartitioner // the partitioner, where it is one
+	parts       []*producerPartition          // by id, where ids are dense
+	sparse      map[int32]*producerPartition  // the others
+	waiting     []acceptedMessage             // messages that came before the topic was known
+	resolving   bool
+	breaker     breaker // of look-ups of the topic
+}
+
+// producerPartition is a partition that messages were sent to.
+type producerPartition struct {
+	// constant
+	topic *producerTopic
+	id    int32
+
+	// atomic: how many batches the owner takes beyond those it has; the intake
+	// takes one for each batch it seals, the owner returns it when the batch is
+	// settled
+	credit atomic.Int32
+
+	// owned by the intake
+	open *batch
+
+	// owned by the owner
+	queue partitionQueue
+}
+
+// brokerSlot is what the intake may know of a broker without asking: whether
+// it could take a request now. Flush triggers are counted per slot. The slot
+// of id -1 stands for partitions without a known leader.
+type brokerSlot struct {
+	// constant
+	id       int32
+	inFlight int32 // bound of flying
+
+	// atomic
+	writing atomic.Bool  // a request was handed to the sender and is not written yet; set by the owner, cleared by the sender
+	flying  atomic.Int32 // requests handed over and not answered; owner
+	queued  atomic.Int32 // batches sealed and not yet handed over: raised by the intake, lowered by the owner
+
+	// owned by the intake
+	open     []*batch // open, no trigger hit
+	ready    []*batch // open, hit by a trigger: sealed as soon as owner and broker take them
+	messages int      // in the batches of open
+	bytes    int
+	since    time.Time // when the oldest of open was opened
+}
+
+// takes reports whether a batch that is sealed now goes out at once.
+func (s *brokerSlot) takes() bool {
+	return !s.writing.Load() && s.queued.Load() == 0 && s.flying.Load() < s.inFlight
+}
+
+// list is the list that the slot keeps a batch in.
+func (s *brokerSlot) list(b *batch) *[]*batch {
+	if b.due {
+		return &s.ready
+	}
+	return &s.open
+}
+
+// enter puts an open batch on its list.
+func (s *brokerSlot) enter(b *batch) {
+	list := s.list(b)
+	b.place = len(*list)
+	*list = append(*list, b)
+}
+
+// leave takes an open batch off its list.
+func (s *brokerSlot) leave(b *batch) {
+	list := s.list(b)
+	last := len(*list) - 1
+	moved := (*list)[last]
+	(*list)[b.place], moved.place = moved, b.place
+	(*list)[last] = nil
+	*list = (*list)[:last]
+}
+
+// trigger makes all open batches ready: the next ones start a new count.
+func (s *brokerSlot) trigger() {
+	for _, b := range s.open {
+		b.due = true
+		s.enter(b)
+	}
+	clear(s.open)
+	s.open, s.messages, s.bytes = s.open[:0], 0, 0
+}
+
+// acceptedMessage is a message and, for a sync producer, who waits for it.
+type acceptedMessage struct {
+	msg  *ProducerMessage
+	ref  syncRef
+	held int64
+}

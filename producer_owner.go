@@ -1,0 +1,516 @@
+package sarama
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// owner is the goroutine that owns what follows the intake: sealed batches in
+// their partitions' queues, sequence numbers, retries, timers. It calls no
+// user's code and never blocks. It is woken by letters and by its timer, and
+// ends when, after Close, every batch is settled.
+//
+// What it lends to a sender it does not touch until it is handed back.
+type owner struct {
+	// constant
+	p      *producer
+	mail   mailbox // letters: batches, requests, metadata and ids that were asked for, Close
+	window int     // batches of one partition that may be out at a time
+
+	// owned by run
+	senders  map[int32]*sender
+	touched  []*sender // senders that may have something to send
+	holding  map[*producerPartition]struct{}
+	asks     map[string]*topicAsk
+	backoffs []*producerPartition // in state partBackoff
+	live     int                  // batches not settled
+	drained  bool                 // the intake is done
+	id       producerID
+	closing  bool
+	closedAt time.Time
+	expiry   time.Time // when closing: next look for partitions without progress
+}
+
+// topicAsk is a question after a topic's leaders: which partitions it is for,
+// and which came too late and wait for another one.
+type topicAsk struct{ now, next []*producerPartition }
+
+// partitionQueue is what the owner keeps for a partition.
+type partitionQueue struct {
+	waiting []*batch // sealed, in order; the first is next
+	out     []*batch // lent to sender, in order
+	failed  []*batch // came back and will be sent again; until out is empty, when they go to the front of waiting
+	sender  *sender  // which has out, or had the last of it
+	listed  *sender  // in whose list of ready partitions this is
+
+	taken    int64 // batches taken from the intake so far
+	state    partitionState
+	at       time.Time // in partBackoff: until when
+	progress time.Time // when a batch was last lent or settled
+	expired  bool      // out of time after Close
+	breaker  breaker
+
+	// numbers of the next batch of an idempotent producer
+	id       int64
+	epoch    int16
+	sequence int32
+}
+
+type partitionState int8
+
+const (
+	partIdle    partitionState = iota // nothing is in the way of the next batch
+	partFailing                       // batches came back to be sent again, and more are out
+	partBackoff                       // until at
+	partAsking                        // its topic is being asked for
+)
+
+// Letters to the owner, beside batches and requests.
+type (
+	intakeDrained struct{}
+	ownerClose    struct{}
+	topicAsked    struct {
+		topic string
+		err   error
+	}
+	idAsked struct {
+		resp *InitProducerIDResponse
+		err  error
+	}
+)
+
+func newOwner(p *producer) *owner {
+	o := &owner{
+		p: p, mail: newMailbox(), window: 1, senders: make(map[int32]*sender),
+		holding: make(map[*producerPartition]struct{}), asks: make(map[string]*topicAsk),
+	}
+	if p.conf.Producer.Idempotent {
+		o.window = min(p.conf.Net.MaxOpenRequests, idempotentWindowMax)
+	}
+	return o
+}
+
+// idempotentWindowMax is of how many batches a broker remembers the numbers.
+const idempotentWindowMax = 5
+
+// run is the owner's goroutine.
+func (o *owner) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		o.readMail()
+		wait := o.timers(time.Now())
+		o.dispatch()
+		if o.closing && o.drained && o.live == 0 {
+			o.end()
+			return
+		}
+		timer.Reset(wait)
+		select {
+		case <-o.mail.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// end stops the senders, which have nothing left to do.
+func (o *owner) end() {
+	for _, s := range o.senders {
+		s.stop()
+	}
+	o.p.ownerGone()
+}
+
+func (o *owner) readMail() {
+	for l := o.mail.take(); l != nil; {
+		next := l.next // what the letter brought may be posted again at once
+		switch item := l.item.(type) {
+		case *batch:
+			o.enqueue(item)
+		case *produceCall:
+			o.handedBack(item)
+		case topicAsked:
+			o.topicAsked(item)
+		case idAsked:
+			o.idAsked(item)
+		case intakeDrained:
+			o.drained = true
+		case ownerClose:
+			o.closing, o.closedAt = true, time.Now()
+			o.expiry = o.closedAt
+		}
+		l = next
+	}
+}
+
+// enqueue takes a batch from the intake.
+func (o *owner) enqueue(b *batch) {
+	p := b.part
+	q := &p.queue
+	o.live++
+	if _, held := o.holding[p]; !held {
+		o.holding[p] = struct{}{}
+		q.progress = time.Now()
+	}
+	b.order = q.taken
+	q.taken++
+	q.waiting = append(q.waiting, b)
+	o.ready(p)
+}
+
+// ready lists a partition with the sender of its leader, if its next batch may
+// go there now.
+func (o *owner) ready(p *producerPartition) {
+	q := &p.queue
+	if len(q.waiting) == 0 || len(q.out) >= o.window || q.state != partIdle || q.listed != nil {
+		return
+	}
+	if q.expired {
+		o.failWaiting(p, ErrShuttingDown)
+		return
+	}
+	leader, _, err := o.p.source.snapshot().leader(p.topic.name, p.id)
+	if err != nil {
+		o.findLeader(p)
+		return
+	}
+	s := o.sender(leader)
+	if len(q.out) > 0 && q.sender != s {
+		return // what is out at the old leader comes back first
+	}
+	q.listed = s
+	s.ready = append(s.ready, p)
+	o.touch(s)
+}
+
+// sender finds or makes the sender for a broker. A broker that has moved to
+// another address gets a new one.
+func (o *owner) sender(b *Broker) *sender {
+	s := o.senders[b.id]
+	if s != nil && s.lane.addr == b.addr {
+		return s
+	}
+	var moved []*producerPartition
+	if s != nil {
+		moved, s.ready = s.ready, nil
+		s.stop()
+	}
+	s = newSender(o.p, b)
+	o.senders[b.id] = s
+	for _, p := range moved {
+		p.queue.listed = s
+		s.ready = append(s.ready, p)
+	}
+	return s
+}
+
+func (o *owner) touch(s *sender) {
+	if !s.touched {
+		s.touched = true
+		o.touched = append(o.touched, s)
+	}
+}
+
+// dispatch lends what may go to the senders that can take a request.
+func (o *owner) dispatch() {
+	for i := 0; i < len(o.touched); i++ {
+		s := o.touched[i]
+		s.touched = false
+		for len(s.ready) > 0 {
+			// The sender reads hungry after it has become idle, and we look
+			// again after setting it.
+			if !s.idle() {
+				s.hungry.Store(true)
+				if !s.idle() {
+					break
+				}
+			}
+			o.lend(s)
+		}
+	}
+	clear(o.touched)
+	o.touched = o.touched[:0]
+}
+
+// lend makes a request of the first batches of ready partitions and hands it
+// to the sender.
+func (o *owner) lend(s *sender) {
+	call := newProduceCall(s)
+	size, messages := requestMargin, 0
+	maxMessages := o.p.conf.Producer.Flush.MaxMessages
+	list := s.ready
+	s.ready = s.spare[:0]
+	s.spare = list
+	for _, p := range list {
+		b := p.queue.waiting[0]
+		if len(call.batches) > 0 && (size+b.records.Len() > int(MaxRequestSize) || maxMessages > 0 && messages+len(b.msgs) > maxMessages) {
+			s.ready = append(s.ready, p) // into the next request
+			continue
+		}
+		p.queue.listed = nil
+		if !o.take(s, p) {
+			continue
+		}
+		size += b.records.Len()
+		messages += len(b.msgs)
+		call.batches = append(call.batches, b)
+	}
+	clear(list)
+	if len(call.batches) == 0 {
+		call.free()
+		return
+	}
+	s.slot.flying.Add(1)
+	s.slot.writing.Store(true)
+	s.next <- call // has room: the sender was idle
+	for _, b := range call.batches {
+		o.ready(b.part) // with a window, the next batch may follow
+	}
+}
+
+// take moves a partition's first batch out; false when it does not go now.
+func (o *owner) take(s *sender, p *producerPartition) bool {
+	q := &p.queue
+	b := q.waiting[0]
+	if !b.sent && b.dropCancelled() {
+		q.pop()
+		o.settle(b, nil)
+		o.ready(p)
+		return false
+	}
+	if o.p.conf.Producer.Idempotent && !o.number(p, b) {
+		return false
+	}
+	q.pop()
+	q.out = append(q.out, b)
+	q.sender = s
+	q.progress = time.Now()
+	o.lent(b)
+	return true
+}
+
+// lent marks a batch as one that the intake need no longer wait for.
+func (o *owner) lent(b *batch) {
+	if !b.sent {
+		b.sent = true
+		b.slot.queued.Add(-1)
+	}
+}
+
+func (q *partitionQueue) pop() {
+	q.waiting[0] = nil
+	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
+		q.waiting = nil
+	}
+}
+
+// settle ends a batch's life with the owner.
+func (o *owner) settle(b *batch, err error) {
+	p := b.part
+	p.queue.progress = time.Now()
+	o.live--
+	o.lent(b)
+	p.credit.Add(1)
+	if q := &p.queue; len(q.waiting) == 0 && len(q.out) == 0 && len(q.failed) == 0 {
+		delete(o.holding, p)
+	}
+	b.err = err
+	if err != nil && b.stamped {
+		o.abandonNumbers(p, b)
+	}
+	o.p.settled(b)
+	o.p.intake.released()
+}
+
+// failWaiting settles all that a partition has waiting.
+func (o *owner) failWaiting(p *producerPartition, err error) {
+	list := p.queue.waiting
+	p.queue.waiting = nil
+	for _, b := range list {
+		o.settle(b, err)
+	}
+}
+
+// handedBack takes a request back from its sender, or from the reader of its
+// connection.
+func (o *owner) handedBack(call *produceCall) {
+	s := call.sender
+	s.slot.flying.Add(-1)
+	if call.answered {
+		s.progress = time.Now()
+	}
+	call.match()
+	for i, b := range call.batches {
+		q := &b.part.queue
+		if at := slices.Index(q.out, b); at >= 0 {
+			q.out = slices.Delete(q.out, at, at+1)
+		}
+		call.parts = append(call.parts, b.part) // when it is settled, the batch is no longer ours
+		o.outcome(b, call.results[i])
+	}
+	for _, p := range call.parts {
+		o.returned(p)
+	}
+	call.free()
+	o.touch(s)
+	o.p.intake.released()
+}
+
+// returned looks after a partition of which a batch has come back.
+func (o *owner) returned(p *producerPartition) {
+	q := &p.queue
+	if q.state == partFailing && len(q.out) == 0 {
+		o.replay(p)
+	}
+	if len(q.waiting) > 0 {
+		o.ready(p)
+	}
+}
+
+// replay puts what failed back to the front, in its old order, and starts the
+// backoff before it goes out again.
+func (o *owner) replay(p *producerPartition) {
+	q := &p.queue
+	attempts := 1
+	if len(q.failed) > 0 {
+		slices.SortFunc(q.failed, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
+		attempts = max(1, q.failed[0].attempts)
+		q.waiting = append(q.failed, q.waiting...)
+		q.failed = nil
+	}
+	o.backOff(p, attempts)
+}
+
+// backOff keeps a partition closed for the time of a retry; then its leader is
+// asked for.
+func (o *owner) backOff(p *producerPartition, attempt int) {
+	conf := &o.p.conf.Producer.Retry
+	backoff := conf.Backoff
+	if conf.BackoffFunc != nil {
+		backoff = conf.BackoffFunc(attempt, conf.Max)
+	}
+	q := &p.queue
+	if q.state != partBackoff {
+		o.backoffs = append(o.backoffs, p)
+	}
+	q.state, q.at = partBackoff, time.Now().Add(backoff)
+}
+
+// timers does what is due and returns how long there is nothing more.
+func (o *owner) timers(now time.Time) time.Duration {
+	wait := time.Hour
+	due := o.backoffs
+	o.backoffs = nil
+	for _, p := range due {
+		if left := p.queue.at.Sub(now); left > 0 {
+			wait = min(wait, left)
+			o.backoffs = append(o.backoffs, p)
+			continue
+		}
+		o.ask(p)
+	}
+	if o.closing {
+		if !now.Before(o.expiry) {
+			o.expire(now)
+		}
+		wait = min(wait, o.expiry.Sub(now))
+	}
+	return wait
+}
+
+// findLeader asks for the leader of a partition that has none, unless that
+// has failed too often.
+func (o *owner) findLeader(p *producerPartition) {
+	if err := p.queue.breaker.check(time.Now()); err != nil {
+		o.failWaiting(p, err)
+		return
+	}
+	o.ask(p)
+}
+
+// ask asks for a partition's topic. A question that is under way already may
+// be about the time before the partition's trouble: then another one follows.
+func (o *owner) ask(p *producerPartition) {
+	p.queue.state = partAsking
+	topic := p.topic.name
+	if a := o.asks[topic]; a != nil {
+		a.next = append(a.next, p)
+		return
+	}
+	o.asks[topic] = &topicAsk{next: []*producerPartition{p}}
+	o.mail.send(topicAsked{topic, errAskNow}) // with all that is in trouble at the same time
+}
+
+// startAsk sends the question.
+func (o *owner) startAsk(topic string, a *topicAsk) {
+	a.now, a.next = a.next, nil
+	o.p.resolve(topic, func(err error) { o.mail.send(topicAsked{topic, err}) })
+}
+
+// topicAsked opens the partitions again that waited for a topic's leaders, or
+// fails what they have.
+func (o *owner) topicAsked(l topicAsked) {
+	a := o.asks[l.topic]
+	if l.err == errAskNow {
+		o.startAsk(l.topic, a)
+		return
+	}
+	answered := a.now
+	if a.now = nil; len(a.next) > 0 {
+		o.startAsk(l.topic, a)
+	} else {
+		delete(o.asks, l.topic)
+	}
+	for _, p := range answered {
+		p.queue.state = partIdle
+		err := l.err
+		if _, _, lookup := o.p.source.snapshot().leader(p.topic.name, p.id); err == nil && lookup != nil {
+			err = lookup
+		}
+		p.queue.breaker.record(time.Now(), err)
+		if err != nil {
+			Logger.Printf("producer/leader/%s/%d abandoning, no leader: %v\n", p.topic.name, p.id, err)
+			o.failWaiting(p, err)
+			o.backOff(p, 1)
+			continue
+		}
+		DebugLogger.Printf("producer/leader/%s/%d selected broker\n", p.topic.name, p.id)
+		o.ready(p)
+	}
+}
+
+// expire gives up, after Close, on partitions that have made no progress for
+// too long while their broker was silent.
+func (o *owner) expire(now time.Time) {
+	patience := o.p.closePatience()
+	o.expiry = now.Add(patience)
+	for p := range o.holding {
+		q := &p.queue
+		last := q.progress
+		if s := q.listed; s != nil && s.progress.After(last) {
+			last = s.progress
+		}
+		if s := q.sender; s != nil && len(q.out) > 0 && s.progress.After(last) {
+			last = s.progress
+		}
+		if o.closedAt.After(last) {
+			last = o.closedAt
+		}
+		if until := last.Add(patience); until.After(now) {
+			if until.Before(o.expiry) {
+				o.expiry = until
+			}
+			continue
+		}
+		q.expired = true
+		for _, b := range q.failed {
+			o.settle(b, ErrShuttingDown)
+		}
+		q.failed = nil
+		o.failWaiting(p, ErrShuttingDown)
+		if len(q.out) > 0 {
+			q.sender.abort()
+		}
+	}
+}
