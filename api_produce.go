@@ -188,6 +188,8 @@ type producedPartition struct {
 
 func (r *produceResponse) meta() (*api, *int16) { return apiProduce, &r.version }
 
+func (r *produceResponse) throttleTime() time.Duration { return r.throttle }
+
 func (r *produceResponse) layout(c *wire.Codec) {
 	wire.Values(c, &r.topics, (*producedTopic).layout)
 	layThrottle(c, 1, &r.throttle)

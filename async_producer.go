@@ -1,5 +1,7 @@
 package sarama
 
+import "sync/atomic"
+
 // AsyncProducer sends messages in the background. Messages go in through
 // Input() and come back on Successes() or Errors(), as Producer.Return says;
 // what is returned must be read, or the producer holds at most what
@@ -17,7 +19,8 @@ type AsyncProducer interface {
 	// reads both channels itself, and returns the errors found there, as
 	// ProducerErrors, or nil. As long as brokers answer everything is sent;
 	// what makes no progress for the lesser of Net.ReadTimeout and 5 s fails
-	// with ErrShuttingDown. It may be called more than once.
+	// with ErrShuttingDown. It may be called more than once; the first call
+	// returns the errors.
 	Close() error
 	// Input takes messages. After Close was called they come back on Errors()
 	// with ErrShuttingDown; once Errors() is closed, sending panics.
@@ -53,6 +56,7 @@ type AsyncProducer interface {
 type asyncProducer struct {
 	*producer
 	noTransactions
+	draining atomic.Bool // a Close reads both channels
 }
 
 // NewAsyncProducer makes a client for the given addresses and a producer on
@@ -102,6 +106,10 @@ func (p *asyncProducer) AsyncClose() { p.beginClose() }
 
 func (p *asyncProducer) Close() error {
 	p.beginClose()
+	if !p.draining.CompareAndSwap(false, true) {
+		<-p.done // another call reads the channels
+		return nil
+	}
 	var errs ProducerErrors
 	successes, failures := p.deliverer.successes, p.deliverer.errors
 	for successes != nil || failures != nil {

@@ -264,8 +264,9 @@ func (l *link) errOr(err error) error {
 
 // arm starts the clock of a request that has just been written.
 func (p *promise) arm(l *link, timeout time.Duration) {
+	name, version := p.api.name, p.version // when it fires, p may be gone
 	p.timer = time.AfterFunc(timeout, func() {
-		l.fail(&timeoutError{fmt.Sprintf("no response to %s v%d from broker %s", p.api.name, p.version, l.broker.name()), timeout})
+		l.fail(&timeoutError{fmt.Sprintf("no response to %s v%d from broker %s", name, version, l.broker.name()), timeout})
 	})
 }
 

@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -15,6 +16,7 @@ type lane struct {
 	conf   *Config
 	broker *Broker
 	addr   string
+	kick   chan struct{} // of capacity 1: abort ends a wait between dials
 
 	// owned by the one goroutine that calls connect
 	failures int
@@ -30,7 +32,7 @@ const (
 
 // newLane makes a lane to a broker that a client knows.
 func newLane(conf *Config, b *Broker) *lane {
-	return &lane{conf: conf, addr: b.addr, broker: &Broker{id: b.id, addr: b.addr, rack: b.rack}}
+	return &lane{conf: conf, addr: b.addr, kick: make(chan struct{}, 1), broker: &Broker{id: b.id, addr: b.addr, rack: b.rack}}
 }
 
 // connect returns a connection that can be written to, dialling if need be. It
@@ -45,6 +47,8 @@ func (l *lane) connect(done <-chan struct{}) (*link, error) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+		case <-l.kick:
+			return nil, errLaneAborted
 		case <-done:
 			return nil, errAbandoned
 		}
@@ -74,10 +78,16 @@ func (l *lane) await(k *link, done <-chan struct{}) error {
 // abort ends the present connection, and with it whatever waits for it; the
 // next connect dials again. Any goroutine may call it.
 func (l *lane) abort(cause error) {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
 	if k := l.broker.link.Load(); k != nil {
 		k.fail(cause)
 	}
 }
+
+var errLaneAborted = errors.New("kafka: waiting to reconnect was given up")
 
 // close ends the lane. Nobody may call connect any more.
 func (l *lane) close() { _ = l.broker.Close() }

@@ -134,7 +134,7 @@ func (p *producer) resolve(topic string, then func(error)) {
 
 // resolveID asks for another producer id in the background.
 func (p *producer) resolveID(then func(*InitProducerIDResponse, error)) {
-	p.lookUp(func() { then(p.client.InitProducerID()) })
+	go withRecover(func() { then(p.client.InitProducerID()) })
 }
 
 // lookUp runs a question that may take long. Those through this package's own

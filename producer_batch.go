@@ -243,5 +243,6 @@ func (s *brokerSlot) trigger() {
 type acceptedMessage struct {
 	msg  *ProducerMessage
 	ref  syncRef
-	held int64
+	size int64 // share of the budget
+	held bool  // has taken it
 }

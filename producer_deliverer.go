@@ -111,9 +111,6 @@ func (d *deliverer) settled(b *batch) {
 	case b.err != nil && len(b.msgs) > 0:
 		d.enter(failure{batch: b, err: b.err})
 	case b.err == nil && conf.Successes && len(b.msgs) > 0:
-		for i, m := range b.msgs {
-			b.deliverTo(m, i)
-		}
 		d.wins = append(d.wins, b)
 	default:
 		d.release(b)
@@ -165,7 +162,7 @@ func (d *deliverer) lost() {
 func (d *deliverer) releaseFailure(f *failure) {
 	if f.batch != nil {
 		d.release(f.batch)
-	} else if f.held > 0 {
+	} else {
 		d.p.budget.release(budgetShare{1, f.held})
 	}
 }
@@ -179,10 +176,12 @@ func (d *deliverer) release(b *batch) {
 // deliverMost sends successes for as long as the channel takes them; it
 // reports whether that was all of the first batch.
 func (d *deliverer) deliverMost() bool {
-	msgs := d.wins[0].msgs
-	for d.at < len(msgs) {
+	b := d.wins[0]
+	for d.at < len(b.msgs) {
+		m := b.msgs[d.at]
+		b.deliverTo(m, d.at)
 		select {
-		case d.successes <- msgs[d.at]:
+		case d.successes <- m:
 			d.at++
 		default:
 			return false

@@ -210,8 +210,12 @@ func (in *intake) untilTrigger(slot *brokerSlot) time.Duration {
 	return time.Hour
 }
 
-// accept takes one message over from the user.
+// accept takes one message over from the user. With a PanicHandler, a panic in
+// the user's code fails the message that it was about.
 func (in *intake) accept(a acceptedMessage) {
+	if handler := PanicHandler; handler != nil {
+		defer in.catch(handler, a)
+	}
 	m := a.msg
 	if m == nil {
 		if a.ref.call != nil {
@@ -246,8 +250,7 @@ func (in *intake) accept(a acceptedMessage) {
 			size, conf.Producer.MaxMessageBytes)))
 		return
 	}
-	a.held = int64(size) + messageOverhead
-	in.taken.add(1, a.held)
+	a.size = int64(size) + messageOverhead
 	t := in.topic(m.Topic)
 	if t.info == nil || len(t.waiting) > 0 {
 		in.wait(t, a)
@@ -256,18 +259,29 @@ func (in *intake) accept(a acceptedMessage) {
 	in.place(t, a, false)
 }
 
+// catch turns a panic in the user's code into the failure of its message.
+func (in *intake) catch(handler func(any), a acceptedMessage) {
+	if r := recover(); r != nil {
+		handler(r)
+		in.refuse(a, fmt.Errorf("kafka: panic while the message was taken: %v", r))
+	}
+}
+
 // messageOverhead is what a message takes of memory beside its own bytes.
 const messageOverhead = 128
 
 // refuse gives a message back that is part of no batch.
 func (in *intake) refuse(a acceptedMessage, err error) {
 	if a.ref.call == nil {
-		in.p.deliverer.fail(a.msg, err, a.held)
+		if !a.held {
+			in.hold(&a)
+		}
+		in.p.deliverer.fail(a.msg, err, a.size)
 		return
 	}
 	a.ref.settle(err)
-	if a.held > 0 {
-		in.taken.add(-1, -a.held)
+	if a.held {
+		in.taken.add(-1, -a.size)
 	}
 }
 
@@ -295,6 +309,7 @@ func (in *intake) topic(name string) *producerTopic {
 // wait keeps a message until its topic has been asked for.
 func (in *intake) wait(t *producerTopic, a acceptedMessage) {
 	a.ref.leave(stateWaiting)
+	in.hold(&a)
 	t.waiting = append(t.waiting, a)
 	in.waiting++
 	if t.resolving {
@@ -306,6 +321,14 @@ func (in *intake) wait(t *producerTopic, a acceptedMessage) {
 	}
 	t.resolving = true
 	in.p.resolve(t.name, func(err error) { in.mail.send(topicResolved{t, err}) })
+}
+
+// hold takes a message's share of the budget, once.
+func (in *intake) hold(a *acceptedMessage) {
+	if !a.held {
+		a.held = true
+		in.taken.add(1, a.size)
+	}
 }
 
 func (in *intake) failWaiting(t *producerTopic, err error) {
@@ -360,8 +383,15 @@ func (in *intake) resolved(t *producerTopic, err error) {
 			in.refuse(a, err)
 			continue
 		}
-		in.place(t, a, true)
+		in.placeAgain(t, a)
 	}
+}
+
+func (in *intake) placeAgain(t *producerTopic, a acceptedMessage) {
+	if handler := PanicHandler; handler != nil {
+		defer in.catch(handler, a)
+	}
+	in.place(t, a, true)
 }
 
 // close takes what was sent before Close was called, and from then on refuses.
@@ -442,8 +472,9 @@ func (in *intake) encode(e Encoder) ([]byte, error) {
 
 // add appends a record to its partition's open batch.
 func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
+	in.hold(&a)
 	conf := in.p.conf
-	p := t.partition(a.msg.Partition)
+	p := in.partition(t, a.msg.Partition)
 	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > conf.Producer.MaxMessageBytes {
 		in.seal(b)
 	}
@@ -459,7 +490,7 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	if a.ref.call != nil {
 		b.calls = append(b.calls, a.ref)
 	}
-	b.held.add(1, a.held)
+	b.held.add(1, a.size)
 	if !b.due {
 		slot.messages++
 		b.counted += b.records.Len() - before
@@ -507,7 +538,7 @@ func (in *intake) openBatch(p *producerPartition) *batch {
 }
 
 // partition finds or makes the state of a partition.
-func (t *producerTopic) partition(id int32) *producerPartition {
+func (in *intake) partition(t *producerTopic, id int32) *producerPartition {
 	if int(id) < len(t.parts) && t.parts[id] != nil {
 		return t.parts[id]
 	}
@@ -515,7 +546,7 @@ func (t *producerTopic) partition(id int32) *producerPartition {
 		return p
 	}
 	p := &producerPartition{topic: t, id: id}
-	p.credit.Store(1)
+	p.credit.Store(int32(in.p.owner.window))
 	if !t.info.dense {
 		if t.sparse == nil {
 			t.sparse = make(map[int32]*producerPartition)

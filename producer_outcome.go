@@ -57,6 +57,11 @@ func (o *owner) outcome(b *batch, r produceResult) {
 		q.failed = append(q.failed, b)
 		return
 	}
+	if r.err == errAbandoned && !r.uncertain { // its sender was stopped before it came to it
+		q.state = partFailing
+		q.failed = append(q.failed, b)
+		return
+	}
 	if !retriable(r.err) {
 		o.settle(b, r.err)
 		return

@@ -48,6 +48,7 @@ type partitionQueue struct {
 	state    partitionState
 	at       time.Time // in partBackoff: until when
 	progress time.Time // when a batch was last lent or settled
+	stale    bool      // the leader is to be asked for before the next batch
 	expired  bool      // out of time after Close
 	breaker  breaker
 
@@ -170,6 +171,10 @@ func (o *owner) ready(p *producerPartition) {
 		o.failWaiting(p, ErrShuttingDown)
 		return
 	}
+	if q.stale {
+		o.ask(p)
+		return
+	}
 	leader, _, err := o.p.source.snapshot().leader(p.topic.name, p.id)
 	if err != nil {
 		o.findLeader(p)
@@ -261,12 +266,12 @@ func (o *owner) lend(s *sender) {
 		call.free()
 		return
 	}
-	s.slot.flying.Add(1)
-	s.slot.writing.Store(true)
-	s.next <- call // has room: the sender was idle
 	for _, b := range call.batches {
 		o.ready(b.part) // with a window, the next batch may follow
 	}
+	s.slot.flying.Add(1)
+	s.slot.writing.Store(true)
+	s.next <- call // has room: the sender was idle
 }
 
 // take moves a partition's first batch out; false when it does not go now.
@@ -382,8 +387,8 @@ func (o *owner) replay(p *producerPartition) {
 	o.backOff(p, attempts)
 }
 
-// backOff keeps a partition closed for the time of a retry; then its leader is
-// asked for.
+// backOff keeps a partition closed for the time of a retry; before its next
+// batch goes out its leader is asked for.
 func (o *owner) backOff(p *producerPartition, attempt int) {
 	conf := &o.p.conf.Producer.Retry
 	backoff := conf.Backoff
@@ -408,7 +413,8 @@ func (o *owner) timers(now time.Time) time.Duration {
 			o.backoffs = append(o.backoffs, p)
 			continue
 		}
-		o.ask(p)
+		p.queue.state, p.queue.stale = partIdle, true
+		o.ready(p)
 	}
 	if o.closing {
 		if !now.Before(o.expiry) {
@@ -432,7 +438,7 @@ func (o *owner) findLeader(p *producerPartition) {
 // ask asks for a partition's topic. A question that is under way already may
 // be about the time before the partition's trouble: then another one follows.
 func (o *owner) ask(p *producerPartition) {
-	p.queue.state = partAsking
+	p.queue.state, p.queue.stale = partAsking, false
 	topic := p.topic.name
 	if a := o.asks[topic]; a != nil {
 		a.next = append(a.next, p)

@@ -150,6 +150,7 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 		b.stamp()
 		req.add(b.part.topic.name, b.part.id, b.wire)
 	}
+	call.link = l
 	call.promise = promise{resolve: call.resolve}
 	return nil
 }
@@ -204,6 +205,7 @@ type produceCall struct {
 	// set by the sender
 	req     ProduceRequest
 	promise promise
+	link    *link
 	refused []refusedBatch
 	wrote   bool
 
@@ -257,11 +259,7 @@ func (c *produceCall) free() {
 func (c *produceCall) resolve(frame []byte, err error) {
 	c.wrote = true
 	if err == nil {
-		l := c.sender.lane.broker.link.Load()
-		c.resp.version = c.promise.version
-		if err = readBody(frame, &c.resp, c.promise.version); err == nil && l != nil {
-			l.throttleBy(&c.resp, c.promise.version, c.resp.throttle)
-		}
+		err = c.link.decode(frame, &c.resp, c.promise.version)
 	}
 	c.err, c.answered = err, err == nil
 	c.sender.p.owner.mail.post(&c.letter)
