@@ -190,37 +190,40 @@ func breakBatch(raw []byte) []byte {
 	return raw
 }
 
-func TestConsumerReportsRecordsThatCannotBeReadAndTriesAgain(t *testing.T) {
-	wrongCount := func(raw []byte) []byte {
+func patch(at int, b ...byte) func([]byte) []byte {
+	return func(raw []byte) []byte {
 		raw = bytes.Clone(raw)
-		binary.BigEndian.PutUint32(raw[57:], 3)
+		copy(raw[at:], b)
+		return raw
+	}
+}
+
+// stamped puts the checksum right after a change.
+func stamped(change func([]byte) []byte) func([]byte) []byte {
+	return func(raw []byte) []byte {
+		raw = change(raw)
 		record.Stamp(raw, -1, -1, 0)
 		return raw
 	}
-	patch := func(at int, b ...byte) func([]byte) []byte {
-		return func(raw []byte) []byte {
-			raw = bytes.Clone(raw)
-			copy(raw[at:], b)
-			return raw
-		}
-	}
-	for _, tc := range []struct {
-		name   string
-		spoil  func([]byte) []byte
-		before int64 // messages that come before the error
-		what   string
-	}{
-		{"CRC", breakBatch, 5, "CRC didn't match"},
-		{"count", wrongCount, 8, "bytes after the last record"},
-		{"length", patch(8, 0, 0, 0, 1), 5, "length of 1 bytes"},
-		{"magic", patch(16, 9), 5, "unknown magic byte (9)"},
-		{"old format", patch(16, 1), 5, "message set of version 0 or 1"},
-		{"codec", func(raw []byte) []byte {
-			raw = patch(22, 7)(raw)
-			record.Stamp(raw, -1, -1, 0)
-			return raw
-		}, 5, "invalid compression"},
-	} {
+}
+
+var spoiledBatches = []struct {
+	name   string
+	spoil  func([]byte) []byte
+	before int64 // messages that come before the error
+	what   string
+}{
+	{"CRC", breakBatch, 5, "CRC didn't match"},
+	{"count", stamped(patch(57, 0, 0, 0, 3)), 8, "bytes after the last record"},
+	{"length", patch(8, 0, 0, 0, 1), 5, "length of 1 bytes"},
+	{"magic", patch(16, 9), 5, "unknown magic byte (9)"},
+	{"old format", patch(16, 1), 5, "message set of version 0 or 1"},
+	{"codec", stamped(patch(22, 7)), 5, "invalid compression"},
+	{"offset", patch(0, 0xff), 5, "invalid base offset"},
+}
+
+func TestConsumerReportsRecordsThatCannotBeReadAndTriesAgain(t *testing.T) {
+	for _, tc := range spoiledBatches {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := newFakeTopics(1)

@@ -346,70 +346,81 @@ func TestPartitionConsumerMayBeClosedFromAnywhere(t *testing.T) {
 	wg.Wait()
 }
 
+// longWaits are what a partition consumer may be waiting for: each prepares a
+// cluster in which partition t/0 is consumed.
+var longWaits = map[string]func(*fakeTopics, *Config){
+	"long poll": func(_ *fakeTopics, conf *Config) { conf.Consumer.MaxWaitTime = time.Hour },
+	"no answer": func(c *fakeTopics, conf *Config) {
+		conf.Net.ReadTimeout = time.Hour
+		c.intercept = func(r *fakeRequest) (any, bool) { return nil, r.Name == "Fetch" }
+	},
+	"unread messages": func(c *fakeTopics, conf *Config) {
+		conf.ChannelBufferSize = 0
+		c.writeValues("t", 0, values(0, 10)...)
+	},
+	"unread errors": func(c *fakeTopics, conf *Config) {
+		conf.ChannelBufferSize, conf.Consumer.Return.Errors = 0, true
+		c.amend = func(_ *fakeRequest, p *bridge.FetchedPartition) { p.Err = int16(ErrKafkaStorageError) }
+	},
+	"backoff": func(c *fakeTopics, conf *Config) {
+		conf.Consumer.Retry.Backoff = time.Hour
+		c.amend = func(_ *fakeRequest, p *bridge.FetchedPartition) { p.Err = int16(ErrNotLeaderForPartition) }
+	},
+	"no metadata": func(c *fakeTopics, conf *Config) {
+		conf.Consumer.Retry.Backoff, conf.Metadata.Retry.Backoff = 0, time.Hour
+		c.intercept = func(r *fakeRequest) (any, bool) {
+			if r.Name == "Fetch" {
+				c.move("t", 0, -1)
+			}
+			return nil, false
+		}
+	},
+	"dial": func(c *fakeTopics, conf *Config) {
+		conf.Net.DialTimeout = time.Hour
+		c.intercept = func(r *fakeRequest) (any, bool) {
+			if r.Name == "ListOffsets" && bridge.ListedPartitions(r.body)[0].Timestamp == OffsetOldest {
+				c.listen(&fakeBroker{id: 1, addr: "broker-1:9092"})
+			}
+			return nil, false
+		}
+	},
+	"throttle": func(c *fakeTopics, _ *Config) {
+		c.intercept = func(r *fakeRequest) (any, bool) {
+			if r.Name != "Fetch" {
+				return nil, false
+			}
+			return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}), true
+		}
+	},
+}
+
 func TestPartitionConsumerCloseWaitsForNothing(t *testing.T) {
-	for name, prepare := range map[string]func(*fakeTopics, *Config){
-		"long poll": func(_ *fakeTopics, conf *Config) { conf.Consumer.MaxWaitTime = time.Hour },
-		"no answer": func(c *fakeTopics, conf *Config) {
-			conf.Net.ReadTimeout = time.Hour
-			c.intercept = func(r *fakeRequest) (any, bool) { return nil, r.Name == "Fetch" }
-		},
-		"unread messages": func(c *fakeTopics, conf *Config) {
-			conf.ChannelBufferSize = 0
-			c.writeValues("t", 0, values(0, 10)...)
-		},
-		"unread errors": func(c *fakeTopics, conf *Config) {
-			conf.ChannelBufferSize, conf.Consumer.Return.Errors = 0, true
-			c.amend = func(_ *fakeRequest, p *bridge.FetchedPartition) { p.Err = int16(ErrKafkaStorageError) }
-		},
-		"backoff": func(c *fakeTopics, conf *Config) {
-			conf.Consumer.Retry.Backoff = time.Hour
-			c.amend = func(_ *fakeRequest, p *bridge.FetchedPartition) { p.Err = int16(ErrNotLeaderForPartition) }
-		},
-		"no metadata": func(c *fakeTopics, conf *Config) {
-			conf.Consumer.Retry.Backoff, conf.Metadata.Retry.Backoff = 0, time.Hour
-			c.intercept = func(r *fakeRequest) (any, bool) {
-				if r.Name == "Fetch" {
-					c.move("t", 0, -1)
-				}
-				return nil, false
-			}
-		},
-		"dial": func(c *fakeTopics, conf *Config) {
-			conf.Net.DialTimeout = time.Hour
-			c.intercept = func(r *fakeRequest) (any, bool) {
-				if r.Name == "ListOffsets" && bridge.ListedPartitions(r.body)[0].Timestamp == OffsetOldest {
-					c.listen(&fakeBroker{id: 1, addr: "broker-1:9092"})
-				}
-				return nil, false
-			}
-		},
-		"throttle": func(c *fakeTopics, _ *Config) {
-			c.intercept = func(r *fakeRequest) (any, bool) {
-				if r.Name != "Fetch" {
-					return nil, false
-				}
-				return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}), true
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := newFakeTopics(1)
-				cluster.create("t", 0, 1)
-				conf := cluster.config()
-				prepare(cluster, conf)
-				c := cluster.consumer(t, conf)
-				pc := consume(t, c, "t", 0, OffsetOldest)
-				time.Sleep(30 * time.Second)
-				start := time.Now()
-				_ = pc.Close()
-				closeAll(t, c)
-				if took := time.Since(start); took != 0 {
-					t.Errorf("closing took %v", took)
-				}
-				cluster.hangUp()
+	for name, prepare := range longWaits {
+		for _, consumerFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, consumer first %v", name, consumerFirst), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cluster := newFakeTopics(1)
+					cluster.create("t", 0, 1)
+					conf := cluster.config()
+					prepare(cluster, conf)
+					c := cluster.consumer(t, conf)
+					pc := consume(t, c, "t", 0, OffsetOldest)
+					time.Sleep(30 * time.Second)
+					start := time.Now()
+					if consumerFirst {
+						closeAll(t, c)
+						_ = pc.Close()
+					} else {
+						_ = pc.Close()
+						closeAll(t, c)
+					}
+					if took := time.Since(start); took != 0 {
+						t.Errorf("closing took %v", took)
+					}
+					cluster.hangUp()
+				})
 			})
-		})
+		}
 	}
 }
 
