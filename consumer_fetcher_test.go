@@ -244,6 +244,33 @@ func TestConsumerReportsAMissingLeaderAndFindsTheNext(t *testing.T) {
 	})
 }
 
+func TestConsumerSeeksNoLeaderWhileErrorsAreUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := newFakeTopics(2)
+		cluster.create("t", 0, 1)
+		conf := cluster.config()
+		conf.Consumer.Return.Errors, conf.ChannelBufferSize = true, 1
+		conf.Metadata.Retry.Max, conf.Metadata.RefreshFrequency = 0, 0
+		conf.Consumer.Retry.Backoff = 0
+		c := cluster.consumer(t, conf)
+		pc := consume(t, c, "t", 0, OffsetOldest)
+		cluster.move("t", 0, -1)
+		time.Sleep(time.Hour)
+		if n := cluster.count("Metadata"); n > 4 {
+			t.Errorf("%d requests for metadata, while nobody took their errors", n)
+		}
+		cluster.move("t", 0, 2)
+		cluster.writeValues("t", 0, values(0, 2)...)
+		for range 2 {
+			if e := <-pc.Errors(); !errors.Is(e, ErrLeaderNotAvailable) {
+				t.Error(e)
+			}
+		}
+		expectOffsets(t, pc, 0, 2)
+		_ = pc.Close()
+	})
+}
+
 func TestFetchSizeGrowsForALargeBatch(t *testing.T) {
 	const size = 5000 // of the one batch
 	for _, tc := range []struct {

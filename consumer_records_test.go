@@ -240,6 +240,7 @@ func TestConsumerReportsRecordsThatCannotBeReadAndTriesAgain(t *testing.T) {
 				})
 				conf := cluster.config()
 				conf.Consumer.Return.Errors = true
+				conf.Consumer.Fetch.Default = 150 // one batch, and the next is fetched ahead
 				var asked []int
 				conf.Consumer.Retry.BackoffFunc = func(retries int) time.Duration {
 					asked = append(asked, retries)
@@ -277,6 +278,39 @@ func TestConsumerReportsRecordsThatCannotBeReadAndTriesAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestFetchOfBrokenRecordsIsNotRepeatedBeforeTheUserKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := newFakeTopics(1)
+		cluster.create("t", 0, 1)
+		for i := range 3 {
+			cluster.writeValues("t", 0, values(5*i, 5)...)
+		}
+		cluster.with(func() {
+			b := &cluster.mu.logs[topicPartition{"t", 0}].batches[1]
+			b.raw = patch(16, 9)(b.raw)
+		})
+		conf := cluster.config()
+		conf.ChannelBufferSize, conf.Consumer.Return.Errors = 0, true
+		c := cluster.consumer(t, conf)
+		pc := consume(t, c, "t", 0, OffsetOldest)
+		time.Sleep(time.Minute)
+		if n := len(cluster.fetches()); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+		expectOffsets(t, pc, 0, 5)
+		time.Sleep(time.Minute)
+		if n := len(cluster.fetches()); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+		<-pc.Errors()
+		time.Sleep(time.Minute)
+		if n := len(cluster.fetches()); n != 2 {
+			t.Errorf("%d fetches", n)
+		}
+		_ = pc.Close()
+	})
 }
 
 func TestConsumerBoundsWhatABatchDecompressesTo(t *testing.T) {

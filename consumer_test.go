@@ -253,32 +253,33 @@ func TestConsumerHighWaterMarks(t *testing.T) {
 }
 
 func TestPartitionConsumerClosesMessagesBeforeErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cluster := newFakeTopics(1)
-		cluster.create("t", 0, 1)
-		cluster.writeValues("t", 0, values(0, 5)...)
-		c := cluster.consumer(t, cluster.config())
-		for range 100 {
-			pc := consume(t, c, "t", 0, OffsetOldest)
-			<-pc.Messages()
-			pc.AsyncClose()
-			pc.AsyncClose()
-			if _, open := <-pc.Errors(); open {
-				t.Fatal("an error")
-			}
-			for range 5 {
-				select {
-				case _, open := <-pc.Messages():
-					if open {
-						continue
-					}
-				default:
-					t.Fatal("Errors was closed first")
-				}
-				break
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	cluster := newFakeTopics(1)
+	cluster.create("t", 0, 1)
+	cluster.writeValues("t", 0, values(0, 5)...)
+	conf := cluster.config()
+	conf.Consumer.MaxWaitTime = time.Millisecond // which the next one may have to wait
+	c := cluster.consumer(t, conf)
+	for range 300 {
+		pc := consume(t, c, "t", 0, OffsetOldest)
+		<-pc.Messages()
+		pc.AsyncClose()
+		pc.AsyncClose()
+		for open := true; open; { // with no rest, so as not to be late
+			select {
+			case _, open = <-pc.Errors():
+			default:
 			}
 		}
-	})
+		for open, n := true, 0; open; n++ {
+			select {
+			case _, open = <-pc.Messages():
+			default:
+				t.Fatalf("Errors was closed first, after %d messages", n)
+			}
+		}
+	}
+	closeAll(t, c)
 }
 
 func TestPartitionConsumerCloseReturnsUnreadErrors(t *testing.T) {
