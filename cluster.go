@@ -117,9 +117,6 @@ func (t *topicInfo) equal(o *topicInfo) bool {
 	})
 }
 
-// leaderless reports whether some partition has no leader.
-func (t *topicInfo) leaderless() bool { return len(t.writable) < len(t.all) }
-
 // with returns the cluster that a response makes of c, and the brokers that
 // are no longer part of it. all says that the response is about every topic.
 func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Broker) {

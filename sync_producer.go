@@ -260,9 +260,9 @@ func newSyncCall(n int) *syncCall {
 }
 
 // feed hands a call's messages to the intake, in order. When the producer or
-// done ends first it settles the rest; it returns how many it handed over.
-func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan struct{}) (fed int) {
-	for fed < len(msgs) {
+// done ends first the rest is settled, or left for its caller to cancel.
+func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan struct{}) {
+	for fed := 0; fed < len(msgs); {
 		n := min(syncChunkMax, len(msgs)-fed)
 		select {
 		case p.intake.calls <- syncChunk{c, msgs[fed : fed+n], fed}:
@@ -274,9 +274,8 @@ func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan st
 			}
 		case <-done:
 		}
-		return fed
+		return
 	}
-	return fed
 }
 
 // failures are the messages of a call that failed.
