@@ -425,8 +425,9 @@ func (l *link) resolve(p *promise, frame []byte, err error) {
 	p.timer.Stop()
 	l.inFlight.Add(-1)
 	l.metrics.requestsInFlight.add(-1)
+	held := p.held // resolve may give the promise away
 	p.resolve(frame, err)
-	if !p.held {
+	if !held {
 		<-l.window
 	}
 }

@@ -97,8 +97,8 @@ const idempotentWindowMax = 5
 
 // run is the owner's goroutine.
 func (o *owner) run() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	var timer alarm
+	defer timer.stop()
 	for {
 		o.readMail()
 		wait := o.timers(time.Now())
@@ -107,10 +107,9 @@ func (o *owner) run() {
 			o.end()
 			return
 		}
-		timer.Reset(wait)
 		select {
 		case <-o.mail.wake:
-		case <-timer.C:
+		case <-timer.in(wait):
 		}
 	}
 }
@@ -217,25 +216,22 @@ func (o *owner) touch(s *sender) {
 	}
 }
 
-// dispatch lends what may go to the senders that can take a request.
+// dispatch lends what may go to the senders that can take a request. Those
+// that cannot yet stay on the list: when they can, they wake the owner.
 func (o *owner) dispatch() {
+	kept := 0
 	for i := 0; i < len(o.touched); i++ {
 		s := o.touched[i]
-		s.touched = false
-		for len(s.ready) > 0 {
-			// The sender reads hungry after it has become idle, and we look
-			// again after setting it.
-			if !s.idle() {
-				s.hungry.Store(true)
-				if !s.idle() {
-					break
-				}
-			}
+		for len(s.ready) > 0 && (s.idle() || s.idleAfterAll()) {
 			o.lend(s)
 		}
+		if s.touched = len(s.ready) > 0; s.touched {
+			o.touched[kept] = s
+			kept++
+		}
 	}
-	clear(o.touched)
-	o.touched = o.touched[:0]
+	clear(o.touched[kept:])
+	o.touched = o.touched[:kept]
 }
 
 // lend makes a request of the first batches of ready partitions and hands it
@@ -404,7 +400,7 @@ func (o *owner) backOff(p *producerPartition, attempt int) {
 
 // timers does what is due and returns how long there is nothing more.
 func (o *owner) timers(now time.Time) time.Duration {
-	wait := time.Hour
+	wait := never
 	due := o.backoffs
 	o.backoffs = nil
 	for _, p := range due {
