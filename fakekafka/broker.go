@@ -44,6 +44,7 @@ type broker struct {
 	rack     *string
 	reserved reservation
 	sessions *sessions
+	turn     chan struct{} // whoever has put the token in may stop, start or change the broker
 
 	// atomic, any goroutine
 	network  atomic.Int32 // a Network; changed with mu held
@@ -60,7 +61,7 @@ type broker struct {
 }
 
 func newBroker(c *Cluster, id int32) (*broker, error) {
-	b := &broker{cluster: c, id: id, sessions: newSessions(c.opts.FetchSessions)}
+	b := &broker{cluster: c, id: id, sessions: newSessions(c.opts.FetchSessions), turn: make(chan struct{}, 1)}
 	if int(id) <= len(c.opts.Racks) {
 		b.rack = &c.opts.Racks[id-1]
 	}
@@ -164,6 +165,7 @@ func (b *broker) openConns() []*conn {
 }
 
 // shut closes the listener and cuts all connections, for good or until listen.
+// It is called by who has the turn.
 func (b *broker) shut(forGood bool) {
 	b.mu.Lock()
 	b.up.Store(false)
@@ -179,7 +181,8 @@ func (b *broker) shut(forGood bool) {
 	}
 }
 
-// listen opens the broker's port again, where it has one.
+// listen opens the broker's port again, where it has one. It is called by who
+// has the turn.
 func (b *broker) listen() error {
 	if b.cluster.opts.InMemory {
 		return nil
@@ -201,7 +204,14 @@ func (b *broker) listen() error {
 	return nil
 }
 
-// setNetwork changes how the network treats the broker.
+// takeTurn waits until nobody else stops, starts or changes the broker.
+func (b *broker) takeTurn() (done func()) {
+	b.turn <- struct{}{}
+	return func() { <-b.turn }
+}
+
+// setNetwork changes how the network treats the broker. It is called by who has
+// the turn.
 func (b *broker) setNetwork(to Network) error {
 	b.mu.Lock()
 	was := Network(b.network.Swap(int32(to)))

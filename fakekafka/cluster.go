@@ -55,7 +55,7 @@ func Start(opts Options) (*Cluster, error) {
 		opts: opts, id: id.String(), events: newHistory(opts.HistoryMax),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	c.catalog.Store(&catalog{})
+	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
 	c.mu.transactional = make(map[string]*transactionalID)
 	if c.offers, err = newOffers(opts.Version, opts.MaxVersions); err != nil {
@@ -120,7 +120,9 @@ func (c *Cluster) Close() error {
 	}
 	close(c.done)
 	for _, b := range c.brokers {
+		done := b.takeTurn()
 		b.shut(true)
+		done()
 	}
 	c.goroutines.Wait()
 	for _, b := range c.brokers {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama/internal/bridge"
@@ -23,7 +23,7 @@ type conn struct {
 	id      int64
 	net     net.Conn
 	gone    chan struct{} // closed by cut
-	cutOnce sync.Once
+	wasCut  atomic.Bool
 
 	// owned by run
 	reader  *bufio.Reader
@@ -56,10 +56,10 @@ func newConn(b *broker, nc net.Conn, id int64) *conn {
 
 // cut ends the connection, whatever run is doing. Any goroutine may call it.
 func (c *conn) cut() {
-	c.cutOnce.Do(func() {
+	if c.wasCut.CompareAndSwap(false, true) {
 		close(c.gone)
 		_ = c.net.Close()
-	})
+	}
 }
 
 // run serves the connection until either side closes it.

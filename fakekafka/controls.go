@@ -185,13 +185,14 @@ func (c *Cluster) StopBroker(broker int32) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer b.takeTurn()()
 	if !b.isUp() {
 		return nil
 	}
 	b.shut(false)
 	b.sessions.clear()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, t := range c.catalog.Load().byName {
 		for _, p := range t.partitions {
 			p.change(func(l *leadership) { l.withoutBroker(broker) })
@@ -232,42 +233,48 @@ func (c *Cluster) RestartBroker(broker int32) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer b.takeTurn()()
 	if b.isUp() {
 		return nil
 	}
-	if c.closing.Load() {
+	if !b.setUp() {
 		return errors.New("fakekafka: the cluster is closed")
 	}
+	c.mu.Lock()
 	if !c.broker(c.controller.Load()).isUp() {
 		c.controller.Store(broker)
 	}
 	for _, t := range c.catalog.Load().byName {
 		for _, p := range t.partitions {
-			off := p.leaderOff()
-			p.change(func(l *leadership) {
-				if !slices.Contains(l.replicas, broker) {
-					return
-				}
-				if l.leader < 0 && !off {
-					l.leader = broker
-				}
-				if !slices.Contains(l.isr, broker) {
-					l.isr = append(slices.Clip(l.isr), broker)
-				}
-			})
+			p.withBroker(broker)
 		}
 	}
-	b.setUp()
+	c.mu.Unlock()
 	return b.listen()
 }
 
-// setUp marks a broker as running, unless its cluster is closed.
-func (b *broker) setUp() {
+// withBroker is what a broker's return makes of a partition.
+func (p *partition) withBroker(id int32) {
+	off := p.leaderOff()
+	p.change(func(l *leadership) {
+		if !slices.Contains(l.replicas, id) {
+			return
+		}
+		if l.leader < 0 && !off {
+			l.leader = id
+		}
+		if !slices.Contains(l.isr, id) {
+			l.isr = append(slices.Clip(l.isr), id)
+		}
+	})
+}
+
+// setUp marks a broker as running; false when its cluster is closed.
+func (b *broker) setUp() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.up.Store(!b.mu.closed)
+	return !b.mu.closed
 }
 
 // Controller is the id of the broker that is the controller.
@@ -306,8 +313,7 @@ func (c *Cluster) SetNetwork(broker int32, to Network) error {
 	if to < NetworkGood || to > NetworkHangUp {
 		return fmt.Errorf("fakekafka: there is no Network %d", to)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer b.takeTurn()()
 	return b.setNetwork(to)
 }
 

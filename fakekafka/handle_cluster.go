@@ -65,6 +65,7 @@ func (c *conn) metadata(r *Request) (any, error) {
 	req := r.Body.(*sarama.MetadataRequest)
 	resp := &sarama.MetadataResponse{
 		ClusterID: &c.cluster.id, ControllerID: c.cluster.controller.Load(), ClusterAuthorizedOperations: notAsked,
+		ErrorCode: r.reply.Err,
 	}
 	if req.IncludeClusterAuthorizedOperations {
 		resp.ClusterAuthorizedOperations = allOnCluster

@@ -3,13 +3,14 @@ package fakekafka
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 )
 
 // reservation keeps a port for a broker while it does not listen: a socket that
 // is bound and never listens. Both it and Go's listeners set SO_REUSEADDR, with
 // which Linux lets them share the port, and nobody else gets it meanwhile.
-type reservation struct{ fd int }
+type reservation struct{ socket *os.File }
 
 // reservePort takes a port of 127.0.0.1 that the system chooses.
 func reservePort() (reservation, int, error) {
@@ -17,14 +18,14 @@ func reservePort() (reservation, int, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return reservation{-1}, 0, os.NewSyscallError("socket", err)
+		return reservation{}, 0, os.NewSyscallError("socket", err)
 	}
 	port, err := bindLoopback(fd)
 	if err != nil {
 		_ = syscall.Close(fd)
-		return reservation{-1}, 0, err
+		return reservation{}, 0, err
 	}
-	return reservation{fd}, port, nil
+	return reservation{os.NewFile(uintptr(fd), "port "+strconv.Itoa(port))}, port, nil
 }
 
 func bindLoopback(fd int) (int, error) {
@@ -45,4 +46,5 @@ func bindLoopback(fd int) (int, error) {
 	return v4.Port, nil
 }
 
-func (r reservation) release() { _ = syscall.Close(r.fd) }
+// release gives the port back. There may be none.
+func (r reservation) release() { _ = r.socket.Close() }
