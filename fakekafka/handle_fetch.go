@@ -107,6 +107,7 @@ func (f *fetching) lookAt(want *bridge.FetchPartition, left int) bridge.FetchedP
 	got := bridge.FetchedPartition{
 		Topic: want.Topic, Partition: want.Partition,
 		HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1, PreferredReadReplica: -1,
+		Records: []byte{}, // Kafka never sends null
 	}
 	t := f.conn.cluster.catalog.Load().named(want.Topic, f.byID())
 	p := t.partition(want.Partition)
@@ -162,9 +163,11 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 	if got.HasDiverging {
 		return sarama.ErrNoError
 	}
-	var more bool
-	got.Records, more = log.read(want.Offset, end, min(int(want.MaxBytes), left), f.size == 0)
-	f.now = f.now || more && len(got.Records) > 0 // what follows is there, in another segment
+	data, more := log.read(want.Offset, end, min(int(want.MaxBytes), left), f.size == 0)
+	if len(data) > 0 {
+		got.Records = data
+		f.now = f.now || more // what follows is there, in another segment
+	}
 	return sarama.ErrNoError
 }
 
