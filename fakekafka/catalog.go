@@ -225,8 +225,9 @@ func (c *Cluster) checkAssignment(assignment [][]int32) error {
 	return nil
 }
 
-// newTopic makes a topic that is not yet part of the cluster.
-func (c *Cluster) newTopic(spec Topic) (*topic, error) {
+// newTopic makes a topic of at most so many partitions that is not yet part of
+// the cluster.
+func (c *Cluster) newTopic(spec Topic, most int) (*topic, error) {
 	if err := checkTopicName(spec.Name); err != nil {
 		return nil, err
 	}
@@ -248,11 +249,11 @@ func (c *Cluster) newTopic(spec Topic) (*topic, error) {
 		n = len(assignment)
 	case n < 0:
 		err = refuse(sarama.ErrInvalidPartitions, "number of partitions must be larger than 0")
-	case n <= partitionsMax:
+	case n <= most:
 		assignment, err = c.assign(0, n, replicas)
 	}
-	if err == nil && n > partitionsMax {
-		err = refuse(sarama.ErrPolicyViolation, "excessively large number of partitions per request: %d, at most %d", n, partitionsMax)
+	if err == nil && n > most {
+		err = refuse(sarama.ErrPolicyViolation, "excessively large number of partitions per request, at most %d are created at once", partitionsMax)
 	}
 	if err == nil && n == 0 {
 		err = refuse(sarama.ErrInvalidPartitions, "number of partitions must be larger than 0")
@@ -304,11 +305,12 @@ func (c *Cluster) replaceLocked(old, t *topic) {
 	c.catalog.Store(next)
 }
 
-// createTopic makes a topic, or only checks whether it could be.
-func (c *Cluster) createTopic(spec Topic, validateOnly bool) (*topic, error) {
+// createTopic makes a topic of at most so many partitions, or only checks
+// whether it could be.
+func (c *Cluster) createTopic(spec Topic, most int, validateOnly bool) (*topic, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, err := c.newTopic(spec)
+	t, err := c.newTopic(spec, most)
 	if err == nil && !validateOnly {
 		c.replaceLocked(nil, t)
 	}

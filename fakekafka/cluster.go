@@ -78,7 +78,7 @@ func (c *Cluster) start() error {
 		c.brokers = append(c.brokers, b)
 	}
 	for _, t := range c.opts.Topics {
-		if _, err := c.createTopic(t, false); err != nil {
+		if _, err := c.createTopic(t, partitionsMax, false); err != nil {
 			return fmt.Errorf("fakekafka: creating topic %q: %w", t.Name, err)
 		}
 	}

@@ -206,6 +206,7 @@ func (c *conn) handle(frame []byte) error {
 
 // process does what the hooks have left of a request.
 func (c *conn) process(r *Request, o *offer) error {
+	defer r.release()
 	if err := c.wait(r.reply.Delay); err != nil {
 		return err
 	}

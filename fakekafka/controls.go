@@ -15,7 +15,7 @@ import (
 // CreateTopic makes a topic, whose id no topic has had before. The error wraps
 // a sarama.KError.
 func (c *Cluster) CreateTopic(t Topic) error {
-	if _, err := c.createTopic(t, false); err != nil {
+	if _, err := c.createTopic(t, partitionsMax, false); err != nil {
 		return fmt.Errorf("fakekafka: creating topic %q: %w", t.Name, err)
 	}
 	return nil

@@ -129,7 +129,7 @@ func (c *conn) metadataOf(r *Request, req *sarama.MetadataRequest, ref bridge.To
 	if t == nil && err == nil {
 		err = sarama.ErrUnknownTopicOrPartition
 		if c.cluster.opts.AutoCreateTopics && (r.Version < 4 || req.AllowAutoTopicCreation) && r.errorFor(ref.Name, -1) == sarama.ErrNoError {
-			if t, err = c.cluster.createTopic(Topic{Name: ref.Name}, false); t == nil {
+			if t, err = c.cluster.createTopic(Topic{Name: ref.Name}, partitionsMax, false); t == nil {
 				t = c.cluster.catalog.Load().topic(ref.Name) // another request was faster
 			}
 		}

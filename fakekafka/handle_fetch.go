@@ -90,6 +90,7 @@ func (f *fetching) byID() bool { return f.request.Version >= fetchByID }
 
 // look reads all partitions, in order, until the response is full.
 func (f *fetching) look() {
+	f.request.release()
 	f.found, f.leaders, f.size = f.found[:0], f.leaders[:0], 0
 	f.now = f.minBytes <= 0
 	left := f.maxBytes
@@ -163,9 +164,10 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 	if got.HasDiverging {
 		return sarama.ErrNoError
 	}
-	data, more := log.read(want.Offset, end, min(int(want.MaxBytes), left), f.size == 0)
+	data, from, more := log.read(want.Offset, end, min(int(want.MaxBytes), left), f.size == 0)
 	if len(data) > 0 {
 		got.Records = data
+		f.request.held = append(f.request.held, from)
 		f.now = f.now || more // what follows is there, in another segment
 	}
 	return sarama.ErrNoError

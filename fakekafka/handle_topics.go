@@ -26,7 +26,7 @@ func (c *conn) createTopics(r *Request) (any, error) {
 	resp := &sarama.CreateTopicsResponse{
 		TopicErrors: make(map[string]*sarama.TopicError), TopicResults: make(map[string]*sarama.CreatableTopicResult),
 	}
-	total := 0
+	left := partitionsMax // of one request
 	for _, name := range slices.Sorted(maps.Keys(req.TopicDetails)) {
 		detail := req.TopicDetails[name]
 		var err error
@@ -39,11 +39,8 @@ func (c *conn) createTopics(r *Request) (any, error) {
 		default:
 			var spec Topic
 			if spec, err = topicSpec(name, detail, r.Version); err == nil {
-				total += max(spec.Partitions, len(spec.Assignment), 1)
-				if total > partitionsMax {
-					err = refuse(sarama.ErrPolicyViolation, "excessively large number of partitions per request")
-				} else {
-					t, err = c.cluster.createTopic(spec, req.ValidateOnly)
+				if t, err = c.cluster.createTopic(spec, left, req.ValidateOnly); err == nil {
+					left -= len(t.partitions)
 				}
 			}
 		}

@@ -9,13 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/fakekafka"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // one is a cluster of one broker in memory, with topic t of two partitions.
 func one() fakekafka.Options {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"sort"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama/internal/record"
@@ -26,10 +27,12 @@ const (
 )
 
 // segment is a run of batches in one piece of memory. Bytes that were written
-// never change, so that what a read returned stays valid without the lock.
+// do not change while anybody reads, so that what was read stays valid without
+// the lock.
 type segment struct {
-	base         int64  // offset of the first record
-	data         []byte // never grows beyond its first capacity
+	readers      atomic.Int32 // who still use what they have read; rises under the partition's lock alone
+	base         int64        // offset of the first record
+	data         []byte       // never grows beyond its first capacity
 	index        []indexEntry
 	maxTimestamp int64
 	modified     time.Time
@@ -54,7 +57,8 @@ type recordLog struct {
 	start, end     int64
 	size           int64 // bytes in segments
 	epochs         []epochStart
-	retentionBytes int64 // 0: keep all
+	retentionBytes int64  // 0: keep all
+	spare          []byte // memory of a dropped segment that nobody reads any more
 }
 
 // append copies a batch of count records to the end of the log and returns the
@@ -99,9 +103,18 @@ func (l *recordLog) active(n int) *segment {
 	if l.retentionBytes > 0 {
 		capacity = int(min(int64(capacity), max(l.retentionBytes/4, 1<<10)))
 	}
-	s := &segment{base: l.end, data: make([]byte, 0, max(capacity, n)), maxTimestamp: -1}
+	s := &segment{base: l.end, data: l.memory(max(capacity, n)), maxTimestamp: -1}
 	l.segments = append(l.segments, s)
 	return s
+}
+
+// memory returns room for n bytes, at most twice as much.
+func (l *recordLog) memory(n int) []byte {
+	if p := l.spare; cap(p) >= n && cap(p) <= 2*n {
+		l.spare = nil
+		return p[:0]
+	}
+	return make([]byte, 0, n)
 }
 
 // retain drops the oldest segments while what is left is large enough.
@@ -122,9 +135,12 @@ func (l *recordLog) trim(start int64) {
 		if next > l.start {
 			break
 		}
-		l.size -= int64(len(l.segments[0].data))
+		dropped := l.segments[0]
 		l.segments[0] = nil
 		l.segments = l.segments[1:]
+		if l.size -= int64(len(dropped.data)); l.retentionBytes > 0 && dropped.readers.Load() == 0 {
+			l.spare = dropped.data // fresh memory costs more than all else about an append
+		}
 	}
 }
 
@@ -140,12 +156,22 @@ func (l *recordLog) find(offset int64) (segmentAt, entryAt int) {
 // read returns what is stored from the batch with offset on, up to the record
 // at limit: at most maxBytes, where the last batch may be cut; but a first batch
 // that is larger comes whole if atLeastOne, and else not at all. What is read
-// ends with its segment; more says that there is a further one.
-func (l *recordLog) read(offset, limit int64, maxBytes int, atLeastOne bool) (data []byte, more bool) {
+// ends with its segment, which the caller becomes a reader of if there are any
+// data; more says that there is a further one.
+func (l *recordLog) read(offset, limit int64, maxBytes int, atLeastOne bool) (data []byte, from *segment, more bool) {
 	if offset >= min(limit, l.end) {
-		return nil, false
+		return nil, nil, false
 	}
 	i, j := l.find(offset)
+	s := l.segments[i]
+	data, more = l.readSegment(i, j, limit, maxBytes, atLeastOne)
+	if len(data) > 0 {
+		s.readers.Add(1)
+	}
+	return data, s, more
+}
+
+func (l *recordLog) readSegment(i, j int, limit int64, maxBytes int, atLeastOne bool) (data []byte, more bool) {
 	s := l.segments[i]
 	from, to := s.index[j].at, len(s.data)
 	if limit < l.end {

@@ -126,6 +126,7 @@ func (c *Cluster) Records(topic string, partition int32) ([]Record, error) {
 	start := p.mu.log.start
 	var stored [][]byte
 	for _, s := range p.mu.log.segments {
+		s.readers.Add(1) // for ever, as the records share its memory
 		stored = append(stored, s.data)
 	}
 	p.mu.Unlock()

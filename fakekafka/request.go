@@ -27,6 +27,15 @@ type Request struct {
 	header bridge.Header
 	frame  []byte
 	reply  Reply
+	held   []*segment // that the answer has parts of
+}
+
+// release gives up what the answer has parts of.
+func (r *Request) release() {
+	for _, s := range r.held {
+		s.readers.Add(-1)
+	}
+	r.held = r.held[:0]
 }
 
 // TopicPartition names a partition; Partition -1 stands for the topic itself.
