@@ -387,7 +387,7 @@ func TestPartitionConsumerCloseWaitsForNothing(t *testing.T) {
 				if r.Name != "Fetch" {
 					return nil, false
 				}
-				return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}), true
+				return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}, nil), true
 			}
 		},
 	} {

@@ -18,7 +18,7 @@ func main() {
 	partitions := flag.Int("partitions", 6, "partitions of the topic")
 	flag.Parse()
 	cluster, err := fakekafka.Start(fakekafka.Options{
-		Brokers: *brokers, Topics: []fakekafka.Topic{{Name: "bench", Partitions: int32(*partitions)}},
+		Brokers: *brokers, Topics: []fakekafka.Topic{{Name: "bench", Partitions: *partitions}},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "broker:", err)
