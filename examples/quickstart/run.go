@@ -155,6 +155,25 @@ func (j *job) createTopic() error {
 	if e := resp.TopicErrors[j.topic]; e != nil && e.Err != sarama.ErrNoError {
 		return fmt.Errorf("creating topic %s: %w", j.topic, e)
 	}
+	return j.awaitTopic()
+}
+
+// awaitTopic waits until each partition's leader knows that it is: a broker
+// answers for a new topic a moment after the controller has made it.
+func (j *job) awaitTopic() error {
+	deadline := time.Now().Add(10 * time.Second)
+	for id := range int32(j.o.partitions) {
+		for {
+			_, err := j.client.GetOffset(j.topic, id, sarama.OffsetNewest)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("waiting for topic %s: %w", j.topic, err)
+			}
+			<-time.After(50 * time.Millisecond)
+		}
+	}
 	return nil
 }
 
