@@ -174,13 +174,15 @@ func (r *refresher) startRound(ctx context.Context) time.Duration {
 	if first.After(now) {
 		return first.Sub(now)
 	}
+	// With SingleFlight a round takes along whoever waits, also for a backoff:
+	// there is a request anyway.
 	r.inRound = nil
 	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool {
-		due := !w.due.After(now) && (len(r.inRound) == 0 || r.client.conf.Metadata.SingleFlight)
-		if due {
+		joins := r.client.conf.Metadata.SingleFlight || len(r.inRound) == 0 && !w.due.After(now)
+		if joins {
 			r.inRound = append(r.inRound, w)
 		}
-		return due
+		return joins
 	})
 	topics, all := r.union()
 	r.lastAuto = now
