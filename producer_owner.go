@@ -47,7 +47,7 @@ type partitionQueue struct {
 	taken    int64 // batches taken from the intake so far
 	state    partitionState
 	at       time.Time // in partBackoff: until when
-	progress time.Time // when a batch was last lent or settled
+	progress time.Time // when a broker last answered for a batch, or the first one came
 	stale    bool      // the leader is to be asked for before the next batch
 	expired  bool      // out of time after Close
 	breaker  breaker
@@ -163,7 +163,7 @@ func (o *owner) enqueue(b *batch) {
 // go there now.
 func (o *owner) ready(p *producerPartition) {
 	q := &p.queue
-	if len(q.waiting) == 0 || len(q.out) >= o.window || q.state != partIdle || q.listed != nil {
+	if q.listed != nil || !o.open(q) {
 		return
 	}
 	if q.expired {
@@ -180,12 +180,25 @@ func (o *owner) ready(p *producerPartition) {
 		return
 	}
 	s := o.sender(leader)
-	if len(q.out) > 0 && q.sender != s {
-		return // what is out at the old leader comes back first
+	if !o.mayGo(s, p) {
+		return
 	}
 	q.listed = s
 	s.ready = append(s.ready, p)
 	o.touch(s)
+}
+
+// open reports whether a partition has a batch that nothing of its own is in
+// the way of.
+func (o *owner) open(q *partitionQueue) bool {
+	return len(q.waiting) > 0 && len(q.out) < o.window && q.state == partIdle
+}
+
+// mayGo reports whether a partition's first batch may go to a sender: what is
+// out at the old leader comes back first.
+func (o *owner) mayGo(s *sender, p *producerPartition) bool {
+	q := &p.queue
+	return o.open(q) && (len(q.out) == 0 || q.sender == s)
 }
 
 // sender finds or makes the sender for a broker. A broker that has moved to
@@ -244,6 +257,10 @@ func (o *owner) lend(s *sender) {
 	s.ready = s.spare[:0]
 	s.spare = list
 	for _, p := range list {
+		if !o.mayGo(s, p) { // something has come in between since it was listed
+			p.queue.listed = nil
+			continue
+		}
 		b := p.queue.waiting[0]
 		if len(call.batches) > 0 && (size+b.records.Len() > int(MaxRequestSize) || maxMessages > 0 && messages+len(b.msgs) > maxMessages) {
 			s.ready = append(s.ready, p) // into the next request
@@ -286,7 +303,6 @@ func (o *owner) take(s *sender, p *producerPartition) bool {
 	q.pop()
 	q.out = append(q.out, b)
 	q.sender = s
-	q.progress = time.Now()
 	o.lent(b)
 	return true
 }
@@ -309,7 +325,6 @@ func (q *partitionQueue) pop() {
 // settle ends a batch's life with the owner.
 func (o *owner) settle(b *batch, err error) {
 	p := b.part
-	p.queue.progress = time.Now()
 	o.live--
 	o.lent(b)
 	p.credit.Add(1)
@@ -346,6 +361,9 @@ func (o *owner) handedBack(call *produceCall) {
 		q := &b.part.queue
 		if at := slices.Index(q.out, b); at >= 0 {
 			q.out = slices.Delete(q.out, at, at+1)
+		}
+		if call.answered {
+			q.progress = s.progress
 		}
 		call.parts = append(call.parts, b.part) // when it is settled, the batch is no longer ours
 		o.outcome(b, call.results[i])
