@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -136,7 +137,7 @@ func surveyRecords(raw []byte, offset int64) survey {
 		if errors.As(err, &s.partial) {
 			return s
 		}
-		if err != nil { // the feeder will say what it is
+		if err != nil || checkOffset(&b) != nil { // the feeder will say what it is
 			s.bytes, s.broken = len(raw), true
 			return s
 		}
@@ -148,6 +149,14 @@ func surveyRecords(raw []byte, offset int64) survey {
 		}
 	}
 	return s
+}
+
+// checkOffset says whether sums with a batch's offset are sure not to overflow.
+func checkOffset(b *record.Batch) error {
+	if b.BaseOffset < 0 || b.BaseOffset > math.MaxInt64-1<<32 {
+		return &record.Error{Offset: b.BaseOffset, Why: "invalid base offset", Err: record.ErrCorrupt}
+	}
+	return nil
 }
 
 // decoder makes messages of chunks, a few at a time, and decides which of them
@@ -236,7 +245,7 @@ func (d *decoder) openBatch() (skip bool, err error) {
 	}
 	d.open = true
 	b := &d.batch
-	if err := b.CheckCRC(); err != nil {
+	if err := cmp.Or(checkOffset(b), b.CheckCRC()); err != nil {
 		return false, err
 	}
 	if d.readCommitted {

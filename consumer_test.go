@@ -31,6 +31,7 @@ func consume(t testing.TB, c Consumer, topic string, partition int32, offset int
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(pc.AsyncClose) // for tests that fail
 	return pc
 }
 
