@@ -385,3 +385,65 @@ func TestSendsWithAContext(t *testing.T) {
 func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), d)
 }
+
+func TestAnIdleConnectionThatWasClosedIsDialledAgain(t *testing.T) {
+	cluster := fakekafka.New(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "t", Partitions: 1}}})
+	conf := clusterConfig()
+	conf.Producer.Retry.Max = 0 // a failure would be seen
+	p, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for i := range 20 {
+		if _, offset, err := p.SendMessage(&sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder("v")}); err != nil || offset != int64(i) {
+			t.Fatalf("send %d: offset %d, %v", i, offset, err)
+		}
+		cluster.CutConnections(1)
+		time.Sleep(20 * time.Millisecond) // idle for long enough to be told
+	}
+}
+
+func TestMetricsHaveTheNamesOfUpstreamAndGoWithTheirOwners(t *testing.T) {
+	cluster := fakekafka.New(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "a.topic", Partitions: 1}}})
+	conf := clusterConfig()
+	p, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, _, err := p.SendMessage(&sarama.ProducerMessage{Topic: "a.topic", Value: sarama.StringEncoder("v")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := sarama.NewConsumer(cluster.Addrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := c.ConsumePartition("a.topic", 0, sarama.OffsetOldest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		<-pc.Messages()
+	}
+	for _, name := range []string{
+		"incoming-byte-rate", "outgoing-byte-rate", "request-rate", "response-rate", "request-size", "response-size",
+		"request-latency-in-ms", "requests-in-flight", "incoming-byte-rate-for-broker-1", "request-rate-for-broker-1",
+		"protocol-requests-rate-0", "protocol-requests-rate-1", "throttle-time-in-ms-for-broker-1", "consumer-fetch-rate",
+		"record-send-rate", "record-send-rate-for-topic-a_topic", "batch-size", "batch-size-for-topic-a_topic", "records-per-request",
+		"compression-ratio", "compression-ratio-for-topic-a_topic", "consumer-batch-size", "consumer-fetch-response-size",
+		"consumer-fetch-rate-for-topic-a_topic",
+	} {
+		if conf.MetricRegistry.Get(name) == nil {
+			t.Errorf("%s is not registered", name)
+		}
+	}
+	if m, ok := conf.MetricRegistry.Get("record-send-rate-for-topic-a_topic").(interface{ Count() int64 }); !ok || m.Count() != 10 {
+		t.Errorf("record-send-rate counts %v", m)
+	}
+	_ = pc.Close()
+	_ = c.Close()
+	_ = p.Close()
+	conf.MetricRegistry.Each(func(name string, _ any) { t.Errorf("%s is still registered", name) })
+}
