@@ -188,9 +188,8 @@ func (r *FetchResponse) SetLastOffsetDelta(topic string, partition int32, offset
 	b.RecordsSet[0].RecordBatch.LastOffsetDelta = offset
 }
 
-func (b *FetchResponseBlock) add(batch *RecordBatch) *RecordBatch {
+func (b *FetchResponseBlock) add(batch *RecordBatch) {
 	b.RecordsSet = append(b.RecordsSet, &Records{RecordBatch: batch})
-	return batch
 }
 
 func (r *FetchResponse) newBatch(offset int64) *RecordBatch {

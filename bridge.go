@@ -3,6 +3,7 @@ package sarama
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/IBM/sarama/internal/bridge"
@@ -18,10 +19,17 @@ func init() {
 		return h, b, err
 	}
 	bridge.AppendResponse = appendResponse
+	bridge.ResponseChunks = responseChunks
+	bridge.SetThrottle = setThrottle
+	bridge.TopicRefs = topicRefs
 	bridge.Versions = func() (list []bridge.VersionRange) {
 		for _, a := range apis {
 			if a != nil {
-				list = append(list, bridge.VersionRange{Key: a.key, Name: a.name, Min: 0, Max: a.max()})
+				r := bridge.VersionRange{Key: a.key, Name: a.name, Min: 0, Max: a.max(), ThrottleFirst: a.throttleFirst}
+				for _, v := range a.since {
+					r.Since = append(r.Since, v.String())
+				}
+				list = append(list, r)
 			}
 		}
 		return list
@@ -84,24 +92,97 @@ func readRequest(frame []byte) (h bridge.Header, b body, err error) {
 
 // appendResponse writes a response behind dst: size, header, body.
 func appendResponse(dst []byte, h bridge.Header, resp any) ([]byte, error) {
+	var c wire.Codec
+	if err := writeResponse(&c, nil, h, resp); err != nil {
+		return dst, err
+	}
+	return c.Append(dst), nil
+}
+
+// responseChunks writes a response without copying what is spliced.
+func responseChunks(c *wire.Codec, head []byte, chunks [][]byte, h bridge.Header, resp any) ([][]byte, error) {
+	if err := writeResponse(c, head[:0], h, resp); err != nil {
+		return chunks, err
+	}
+	return c.Chunks(chunks), nil
+}
+
+func writeResponse(c *wire.Codec, head []byte, h bridge.Header, resp any) error {
 	b, ok := resp.(body)
 	if !ok {
-		return dst, errors.New("kafka: not a response")
+		return errors.New("kafka: not a response")
 	}
 	a, version := b.meta()
 	*version = h.Version
-	from := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(h.CorrelationID))
+	head = append(head, 0, 0, 0, 0)
+	head = binary.BigEndian.AppendUint32(head, uint32(h.CorrelationID))
 	if a.flexibleResponseHeader(h.Version) {
-		dst = append(dst, 0) // no tags
+		head = append(head, 0) // no tags
 	}
-	dst, err := appendBody(dst, b)
-	if err != nil {
-		return dst[:from], err
+	if err := writeBody(c, head, b); err != nil {
+		return err
 	}
-	binary.BigEndian.PutUint32(dst[from:], uint32(len(dst)-from-4))
-	return dst, nil
+	binary.BigEndian.PutUint32(c.Written(), uint32(c.Len()-4))
+	return nil
+}
+
+// setThrottle sets the throttle time, under whichever of its names a response
+// has it.
+func setThrottle(resp any, d time.Duration) bool {
+	if r, ok := resp.(*fetchResponse); ok {
+		r.throttle = d
+		return true
+	}
+	if _, ok := resp.(throttled); !ok {
+		return false
+	}
+	v := reflect.ValueOf(resp).Elem()
+	if f := v.FieldByName("ThrottleTime"); f.IsValid() && f.Type() == reflect.TypeFor[time.Duration]() {
+		f.SetInt(int64(d))
+		return true
+	}
+	f := v.FieldByName("ThrottleTimeMs")
+	if !f.IsValid() {
+		return false
+	}
+	f.SetInt(d.Milliseconds())
+	return true
+}
+
+// topicRefs reads the list of topics at the start of a request, with the ids
+// that the exported types have no place for.
+func topicRefs(frame []byte) (list []bridge.TopicRef, err error) {
+	var c wire.Codec
+	var h bridge.Header
+	c.Reader(frame, 0, false)
+	c.Int16(&h.Key)
+	c.Int16(&h.Version)
+	c.Int32(&h.CorrelationID)
+	c.LegacyString(&h.ClientID)
+	rest := c.Rest()
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	c.Reader(rest, 0, true)
+	c.End() // the header's tags
+	rest = c.Rest()
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	c.Reader(rest, h.Version, true)
+	wire.NullableValues(&c, &list, func(t *bridge.TopicRef, c *wire.Codec) {
+		if h.Key == keyMetadata {
+			c.UUID(&t.ID)
+		}
+		var name *string
+		if c.NullableString(&name); name != nil {
+			t.Name, t.Named = *name, true
+		}
+		if h.Key == keyDeleteTopics {
+			c.UUID(&t.ID)
+		}
+	})
+	return list, c.Err()
 }
 
 func bridgeFetchPartitions(req any) (fetch []bridge.FetchPartition, forget []bridge.TopicPartition) {
@@ -122,8 +203,11 @@ func bridgeFetchPartitions(req any) (fetch []bridge.FetchPartition, forget []bri
 	return fetch, forget
 }
 
-func bridgeFetchResponse(throttle time.Duration, err int16, sessionID int32, partitions []bridge.FetchedPartition) any {
+func bridgeFetchResponse(throttle time.Duration, err int16, sessionID int32, partitions []bridge.FetchedPartition, leaders []bridge.Endpoint) any {
 	r := &fetchResponse{throttle: throttle, err: KError(err), sessionID: sessionID}
+	for _, e := range leaders {
+		r.endpoints = append(r.endpoints, &ProduceResponseNodeEndpoint{NodeID: e.ID, Host: e.Host, Port: e.Port, Rack: e.Rack})
+	}
 	for _, p := range partitions {
 		if n := len(r.topics); n == 0 || r.topics[n-1].name != p.Topic {
 			r.topics = append(r.topics, fetchedTopic{name: p.Topic})
@@ -133,11 +217,17 @@ func bridgeFetchResponse(throttle time.Duration, err int16, sessionID int32, par
 			id: p.Partition, err: KError(p.Err), highWatermark: p.HighWatermark, lastStableOffset: p.LastStableOffset,
 			logStartOffset: p.LogStartOffset, preferredReadReplica: p.PreferredReadReplica, records: p.Records,
 		}
+		if p.Aborted != nil {
+			raw.aborted = make([]AbortedTransaction, 0, len(p.Aborted))
+		}
 		for _, a := range p.Aborted {
 			raw.aborted = append(raw.aborted, AbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset})
 		}
 		if p.HasLeader {
 			raw.leader = &FetchResponseCurrentLeader{LeaderID: p.CurrentLeaderID, LeaderEpoch: p.CurrentLeaderEpoch}
+		}
+		if p.HasDiverging {
+			raw.diverging = &FetchResponseDivergingEpoch{Epoch: p.DivergingEpoch, EndOffset: p.DivergingOffset}
 		}
 		t.partitions = append(t.partitions, raw)
 	}

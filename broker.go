@@ -72,18 +72,19 @@ func (b *Broker) takeDialled() net.Conn {
 // while the broker is connected or about to be. A broker whose connection has
 // failed may be opened again.
 func (b *Broker) Open(conf *Config) error {
-	_, err := b.open(conf)
-	return err
-}
-
-// open is Open that also returns the link, the old one where there is one.
-func (b *Broker) open(conf *Config) (*link, error) {
 	if conf == nil {
 		conf = NewConfig()
 	}
 	if err := conf.Validate(); err != nil {
-		return nil, err
+		return err
 	}
+	_, err := b.open(conf)
+	return err
+}
+
+// open is Open with a configuration that was validated; it also returns the
+// link, the old one where there is one.
+func (b *Broker) open(conf *Config) (*link, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.link.Load(); old != nil && old.err() == nil {

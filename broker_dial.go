@@ -50,7 +50,8 @@ func (l *link) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // fail closes the connection only once it is ready
+	raw := conn
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // fail closes the connection only once it is ready
 	defer stop()
 	err := l.shakeHands(ctx, &conn)
 	if err == nil && ctx.Err() != nil {
@@ -60,7 +61,7 @@ func (l *link) connect(ctx context.Context) error {
 		_ = conn.Close()
 		return err
 	}
-	l.conn = conn
+	l.conn, l.raw = conn, raw
 	return nil
 }
 

@@ -41,6 +41,7 @@ type link struct {
 
 	// constant once ready is closed
 	conn      net.Conn
+	raw       net.Conn       // below TLS: closing it does not wait for a farewell
 	versions  *versionRanges // nil: not known
 	abandoned bool           // the answer to the first request is no longer waited for
 
@@ -115,7 +116,7 @@ func (l *link) run(ctx context.Context) {
 	}
 	close(l.ready)
 	if l.err() != nil { // failed before it could see the connection
-		_ = l.conn.Close()
+		_ = l.raw.Close()
 	}
 	l.fail(l.read())
 	l.finish()
@@ -130,8 +131,8 @@ func (l *link) fail(cause error) {
 	}
 	close(l.dead)
 	l.stop()
-	if isClosed(l.ready) && l.conn != nil {
-		_ = l.conn.Close()
+	if isClosed(l.ready) && l.raw != nil {
+		_ = l.raw.Close()
 	}
 }
 
@@ -425,8 +426,9 @@ func (l *link) resolve(p *promise, frame []byte, err error) {
 	p.timer.Stop()
 	l.inFlight.Add(-1)
 	l.metrics.requestsInFlight.add(-1)
+	held := p.held // resolve may give the promise away
 	p.resolve(frame, err)
-	if !p.held {
+	if !held {
 		<-l.window
 	}
 }

@@ -187,7 +187,7 @@ func (c *client) Close() error {
 
 // open opens a broker of the client's, in the background.
 func (c *client) open(b *Broker) *Broker {
-	_ = b.Open(c.conf)
+	_, _ = b.open(c.conf)
 	if c.Closed() { // Close may have been past this broker
 		_ = b.Close()
 	}

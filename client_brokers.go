@@ -40,7 +40,12 @@ func (c *client) tryBrokers(ctx context.Context, causes *[]error) iter.Seq[candi
 			}
 		}
 		shuffle(others)
-		for _, group := range [][]*Broker{others, snapshot.seeds} {
+		tried := make(map[string]bool)
+		for _, b := range snapshot.brokers {
+			tried[b.addr] = true
+		}
+		seeds := slices.DeleteFunc(slices.Clone(snapshot.seeds), func(b *Broker) bool { return tried[b.addr] })
+		for _, group := range [][]*Broker{others, seeds} {
 			for len(group) > 0 && ctx.Err() == nil {
 				b, l, rest := c.connectOne(ctx, group, causes)
 				group = rest

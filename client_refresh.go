@@ -108,10 +108,10 @@ func (r *refresher) run() {
 		defer t.Stop()
 		ticks = t.C
 	}
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	var timer alarm
+	defer timer.stop()
 	for {
-		timer.Reset(r.startRound(ctx))
+		wait := r.startRound(ctx)
 		select {
 		case call := <-r.calls:
 			r.enter(call)
@@ -119,7 +119,7 @@ func (r *refresher) run() {
 			change()
 		case result := <-r.round:
 			r.endRound(result)
-		case <-timer.C:
+		case <-timer.in(wait):
 		case <-ticks:
 			r.background()
 		case <-r.client.done:
@@ -162,7 +162,7 @@ func (r *refresher) enter(call *refresh) {
 // under way. It returns how long there is nothing else to do.
 func (r *refresher) startRound(ctx context.Context) time.Duration {
 	if r.round != nil || len(r.waiting) == 0 {
-		return time.Hour
+		return never
 	}
 	now := time.Now()
 	first := r.waiting[0].due
@@ -174,13 +174,15 @@ func (r *refresher) startRound(ctx context.Context) time.Duration {
 	if first.After(now) {
 		return first.Sub(now)
 	}
+	// With SingleFlight a round takes along whoever waits, also for a backoff:
+	// there is a request anyway.
 	r.inRound = nil
 	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool {
-		due := !w.due.After(now) && (len(r.inRound) == 0 || r.client.conf.Metadata.SingleFlight)
-		if due {
+		joins := r.client.conf.Metadata.SingleFlight || len(r.inRound) == 0 && !w.due.After(now)
+		if joins {
 			r.inRound = append(r.inRound, w)
 		}
-		return due
+		return joins
 	})
 	topics, all := r.union()
 	r.lastAuto = now
@@ -193,7 +195,7 @@ func (r *refresher) startRound(ctx context.Context) time.Duration {
 		defer func() { round <- result }()
 		result = c.askMetadata(ctx, topics, all, deadline)
 	})
-	return time.Hour
+	return never
 }
 
 // roundDeadline is the earliest deadline of who waits for the round.

@@ -117,9 +117,6 @@ func (t *topicInfo) equal(o *topicInfo) bool {
 	})
 }
 
-// leaderless reports whether some partition has no leader.
-func (t *topicInfo) leaderless() bool { return len(t.writable) < len(t.all) }
-
 // with returns the cluster that a response makes of c, and the brokers that
 // are no longer part of it. all says that the response is about every topic.
 func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Broker) {
@@ -145,10 +142,9 @@ func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Br
 			gone = append(gone, b)
 		}
 	}
-	if all {
-		next.topics = make(map[string]*topicInfo, len(r.Topics))
-	} else {
-		next.topics = maps.Clone(c.topics)
+	next.topics = make(map[string]*topicInfo, len(r.Topics))
+	if !all {
+		maps.Copy(next.topics, c.topics)
 	}
 	for _, m := range r.Topics {
 		switch m.Err {
@@ -165,7 +161,8 @@ func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Br
 // withBroker returns the cluster with one broker added or replaced.
 func (c *cluster) withBroker(b *Broker) *cluster {
 	next := *c
-	next.brokers = maps.Clone(c.brokers)
+	next.brokers = make(map[int32]*Broker, len(c.brokers)+1)
+	maps.Copy(next.brokers, c.brokers)
 	next.brokers[b.id] = b
 	return &next
 }

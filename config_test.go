@@ -257,7 +257,7 @@ func TestValidateChangesOnlyTheMechanism(t *testing.T) {
 }
 
 func TestValidateWarns(t *testing.T) {
-	halfMs := 100*time.Millisecond + 500*time.Microsecond
+	half := 100*time.Millisecond + 500*time.Microsecond
 	for _, c := range []configChange{
 		{"default client id", func(c *Config) { c.ClientID = "sarama" }, "ClientID"},
 		{"TLS off", func(c *Config) { c.Net.TLS.Config = &tls.Config{} }, "Net.TLS.Config"},
@@ -270,13 +270,13 @@ func TestValidateWarns(t *testing.T) {
 		}, "Producer.Flush.Bytes"},
 		{"flush bytes alone", func(c *Config) { c.Producer.Flush.Bytes = 5 }, "without Frequency"},
 		{"flush messages alone", func(c *Config) { c.Producer.Flush.Messages = 5 }, "without Frequency"},
-		{"producer timeout", func(c *Config) { c.Producer.Timeout = halfMs }, "Producer.Timeout is 100.5ms"},
+		{"producer timeout", func(c *Config) { c.Producer.Timeout = half }, "Producer.Timeout is 100.5ms"},
 		{"short wait", func(c *Config) { c.Consumer.MaxWaitTime = 99 * time.Millisecond }, "Consumer.MaxWaitTime"},
-		{"wait", func(c *Config) { c.Consumer.MaxWaitTime = halfMs }, "Consumer.MaxWaitTime is 100.5ms"},
-		{"retention", func(c *Config) { c.Consumer.Offsets.Retention = halfMs }, "Consumer.Offsets.Retention is 100.5ms"},
+		{"wait", func(c *Config) { c.Consumer.MaxWaitTime = half }, "Consumer.MaxWaitTime is 100.5ms"},
+		{"retention", func(c *Config) { c.Consumer.Offsets.Retention = half }, "Consumer.Offsets.Retention is 100.5ms"},
 		{"session", func(c *Config) { c.Consumer.Group.Session.Timeout = 5*time.Second + 1 }, "Consumer.Group.Session.Timeout"},
-		{"heartbeat", func(c *Config) { c.Consumer.Group.Heartbeat.Interval = halfMs }, "Consumer.Group.Heartbeat.Interval"},
-		{"rebalance", func(c *Config) { c.Consumer.Group.Rebalance.Timeout = halfMs }, "Consumer.Group.Rebalance.Timeout"},
+		{"heartbeat", func(c *Config) { c.Consumer.Group.Heartbeat.Interval = half }, "Consumer.Group.Heartbeat.Interval"},
+		{"rebalance", func(c *Config) { c.Consumer.Group.Rebalance.Timeout = half }, "Consumer.Group.Rebalance.Timeout"},
 		{"deprecated strategy", func(c *Config) { c.Consumer.Group.Rebalance.Strategy = BalanceStrategyRange }, "Consumer.Group.Rebalance.Strategy"},
 		{"deprecated interval", func(c *Config) { c.Consumer.Offsets.CommitInterval = 1 }, "Consumer.Offsets.CommitInterval"},
 	} {

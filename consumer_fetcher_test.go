@@ -352,7 +352,7 @@ func TestFetchOfAResponseThatIsIncomplete(t *testing.T) {
 				{Topic: "t", Partition: 9, PreferredReadReplica: -1, Records: rawBatch(batchOfValues(0, "no"))},
 				{Topic: "t", Partition: 0, PreferredReadReplica: -1, Records: rawBatch(batchOfValues(0, values(0, 2)...))},
 				{Topic: "t", Partition: 0, PreferredReadReplica: -1, Records: rawBatch(batchOfValues(0, "no", "no", "no"))},
-			}), true
+			}, nil), true
 		}
 		conf := cluster.config()
 		conf.Consumer.Return.Errors = true

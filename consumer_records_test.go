@@ -506,11 +506,11 @@ func asValues(raw []byte, offset int64, committed bool, producer int64) (list []
 		aborted := committed && b.IsTransactional && open && b.ProducerID == producer
 		if b.Control {
 			if aborted && len(b.Records) > 0 {
-				marker, err := controlRecordOf(b.Records[0].Key, make([]byte, 6))
+				_, marker, err := record.ControlType(b.Records[0].Key)
 				if err != nil {
 					return list, false
 				}
-				open = marker.Type != ControlRecordAbort
+				open = marker != int16(ControlRecordAbort)
 			}
 		}
 		if b.Control || b.LastOffset() < offset {

@@ -390,7 +390,7 @@ var longWaits = map[string]func(*fakeTopics, *Config){
 			if r.Name != "Fetch" {
 				return nil, false
 			}
-			return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}), true
+			return bridge.FetchResponse(4*time.Minute, 0, 0, []bridge.FetchedPartition{{Topic: "t", PreferredReadReplica: -1}}, nil), true
 		}
 	},
 }

@@ -367,7 +367,7 @@ func (c *fakeTopics) read(r *fakeRequest) (resp any, ready bool) {
 		ready = ready || p.Err != 0 || len(p.Records) > 0
 		list = append(list, p)
 	}
-	return bridge.FetchResponse(0, 0, 0, list), ready
+	return bridge.FetchResponse(0, 0, 0, list, nil), ready
 }
 
 // readPartition takes whole batches up to the bounds, or one beyond them if

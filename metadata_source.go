@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // metadataSource is where producers and consumers learn of topics and leaders.
@@ -37,25 +38,49 @@ func (s ownSource) refresh(topic string, done <-chan struct{}) error {
 }
 
 // foreignSource builds a snapshot from the methods of a Client that is not
-// this package's own.
+// this package's own. Upstream asks such a client for every message; here its
+// answers are read again, on a goroutine of their own, when they are older
+// than foreignAgeMax and somebody looks at them.
 type foreignSource struct {
 	// constant
 	client Client
 
-	// atomic snapshot, any goroutine; replaced with mu held
-	current atomic.Pointer[cluster]
+	// atomic, any goroutine
+	current atomic.Pointer[cluster] // replaced with mu held
+	loaded  atomic.Int64            // when the answers were last read, in ns since 1970
+	loading atomic.Bool             // they are being read again
 
 	// mu orders replacements; it is not held over a call of the client's
 	mu sync.Mutex
 }
 
-func (s *foreignSource) snapshot() *cluster { return s.current.Load() }
+// foreignAgeMax is how old the answers of a foreign client may be.
+const foreignAgeMax = 100 * time.Millisecond
+
+func (s *foreignSource) snapshot() *cluster {
+	now := s.current.Load()
+	if age := time.Now().UnixNano() - s.loaded.Load(); age > int64(foreignAgeMax) && len(now.topics) > 0 && s.loading.CompareAndSwap(false, true) {
+		go withRecover(func() {
+			defer s.loading.Store(false)
+			defer func() { s.loaded.Store(time.Now().UnixNano()) }()
+			for topic := range now.topics {
+				if s.client.Closed() {
+					return
+				}
+				if err := s.load(topic); err != nil {
+					DebugLogger.Printf("client/metadata reading topic %s from a foreign client: %v\n", topic, err)
+				}
+			}
+		})
+	}
+	return now
+}
 
 func (s *foreignSource) refresh(topic string, _ <-chan struct{}) error {
 	if s.client.Closed() {
 		return ErrClosedClient
 	}
-	if s.snapshot().topics[topic] != nil {
+	if s.current.Load().topics[topic] != nil {
 		if err := s.client.RefreshMetadata(topic); err != nil {
 			return err
 		}
@@ -104,5 +129,6 @@ func (s *foreignSource) load(topic string) error {
 	}
 	maps.Copy(next.brokers, brokers)
 	s.current.Store(&next)
+	s.loaded.Store(time.Now().UnixNano())
 	return nil
 }

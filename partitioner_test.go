@@ -177,15 +177,15 @@ func (e badEncoder) Length() int             { return 1 }
 
 func TestPartitionerErrors(t *testing.T) {
 	cause := errors.New("no key today")
-	for _, make := range []PartitionerConstructor{NewHashPartitioner, NewMurmur2Partitioner, NewConsistentCRCHashPartitioner} {
-		if i, err := make("t").Partition(&ProducerMessage{Key: badEncoder{cause}}, 5); i != -1 || !errors.Is(err, cause) {
+	for _, construct := range []PartitionerConstructor{NewHashPartitioner, NewMurmur2Partitioner, NewConsistentCRCHashPartitioner} {
+		if i, err := construct("t").Partition(&ProducerMessage{Key: badEncoder{cause}}, 5); i != -1 || !errors.Is(err, cause) {
 			t.Errorf("got %d, %v", i, err)
 		}
 	}
-	for _, make := range []PartitionerConstructor{NewHashPartitioner, NewMurmur2Partitioner, NewRandomPartitioner, NewRoundRobinPartitioner} {
+	for _, construct := range []PartitionerConstructor{NewHashPartitioner, NewMurmur2Partitioner, NewRandomPartitioner, NewRoundRobinPartitioner} {
 		for _, n := range []int32{0, -1} {
 			for _, key := range []Encoder{nil, StringEncoder("k")} {
-				if i, err := make("t").Partition(&ProducerMessage{Key: key}, n); i != -1 || !errors.Is(err, ErrInvalidPartition) {
+				if i, err := construct("t").Partition(&ProducerMessage{Key: key}, n); i != -1 || !errors.Is(err, ErrInvalidPartition) {
 					t.Errorf("%d partitions: got %d, %v", n, i, err)
 				}
 			}
@@ -222,11 +222,11 @@ func FuzzPartitionersStayInRange(f *testing.F) {
 		if numPartitions <= 0 {
 			return
 		}
-		for _, make := range []PartitionerConstructor{
+		for _, construct := range []PartitionerConstructor{
 			NewHashPartitioner, NewReferenceHashPartitioner, NewConsistentCRCHashPartitioner, NewMurmur2Partitioner,
 			NewCustomPartitioner(WithHashUnsigned()),
 		} {
-			p := make("t")
+			p := construct("t")
 			first := partitionOf(t, p, ByteEncoder(key), numPartitions)
 			partitionOf(t, p, ByteEncoder([]byte{byte(rand.Uint32())}), numPartitions)
 			if again := partitionOf(t, p, ByteEncoder(key), numPartitions); again != first {

@@ -57,8 +57,8 @@ func newIntake(p *producer) *intake {
 
 // run is the intake's goroutine.
 func (in *intake) run() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	var timer alarm
+	defer timer.stop()
 	for {
 		in.begin()
 		in.readMail()
@@ -74,7 +74,6 @@ func (in *intake) run() {
 		if !in.shut && in.p.budget.full() {
 			input, calls = nil, nil
 		}
-		timer.Reset(wait)
 		select {
 		case m := <-input:
 			in.begin()
@@ -83,7 +82,7 @@ func (in *intake) run() {
 			in.begin()
 			in.acceptChunk(c)
 		case <-in.mail.wake:
-		case <-timer.C:
+		case <-timer.in(wait):
 		}
 	}
 }
@@ -133,7 +132,7 @@ func (in *intake) burst() (more bool) {
 func (in *intake) endBurst() time.Duration {
 	in.p.budget.add(in.taken)
 	in.taken = budgetShare{}
-	wait := time.Hour
+	wait := never
 	forced := in.shut || in.p.budget.full()
 	for _, slot := range in.inUse {
 		if forced {
@@ -167,17 +166,17 @@ func (in *intake) drain() time.Duration {
 	}
 	in.drained = true
 	in.p.owner.mail.send(intakeDrained{})
-	return time.Hour
+	return never
 }
 
 // flush looks at a slot's triggers, seals what is ready and can go, and returns
 // when the next trigger is due.
 func (in *intake) flush(slot *brokerSlot) time.Duration {
-	wait := time.Hour
+	wait := never
 	if len(slot.open) > 0 {
 		if wait = in.untilTrigger(slot); wait <= 0 {
 			slot.trigger()
-			wait = time.Hour
+			wait = never
 		}
 	}
 	// What cannot go now goes when the owner or a sender changes that: they read
@@ -207,7 +206,7 @@ func (in *intake) untilTrigger(slot *brokerSlot) time.Duration {
 	case flush.Frequency > 0:
 		return flush.Frequency - in.clock().Sub(slot.since)
 	}
-	return time.Hour
+	return never
 }
 
 // accept takes one message over from the user. With a PanicHandler, a panic in
@@ -484,7 +483,6 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	}
 	b := in.openBatch(p)
 	slot := b.slot
-	before := b.records.Len()
 	record.Append(&b.records, timestamp.UnixMilli(), key, value, a.msg.Headers)
 	b.msgs = append(b.msgs, a.msg)
 	if a.ref.call != nil {
@@ -493,8 +491,8 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	b.held.add(1, a.size)
 	if !b.due {
 		slot.messages++
-		b.counted += b.records.Len() - before
-		slot.bytes += b.records.Len() - before
+		b.counted += int(a.size - messageOverhead)
+		slot.bytes += int(a.size - messageOverhead)
 	}
 	if most := conf.Producer.Flush.MaxMessages; most > 0 && (slot.messages >= most || len(b.msgs) >= most) ||
 		slot.bytes >= int(MaxRequestSize)-requestMargin {

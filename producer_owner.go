@@ -47,7 +47,7 @@ type partitionQueue struct {
 	taken    int64 // batches taken from the intake so far
 	state    partitionState
 	at       time.Time // in partBackoff: until when
-	progress time.Time // when a batch was last lent or settled
+	progress time.Time // when a broker last answered for a batch, or the first one came
 	stale    bool      // the leader is to be asked for before the next batch
 	expired  bool      // out of time after Close
 	breaker  breaker
@@ -97,8 +97,8 @@ const idempotentWindowMax = 5
 
 // run is the owner's goroutine.
 func (o *owner) run() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	var timer alarm
+	defer timer.stop()
 	for {
 		o.readMail()
 		wait := o.timers(time.Now())
@@ -107,10 +107,9 @@ func (o *owner) run() {
 			o.end()
 			return
 		}
-		timer.Reset(wait)
 		select {
 		case <-o.mail.wake:
-		case <-timer.C:
+		case <-timer.in(wait):
 		}
 	}
 }
@@ -164,7 +163,7 @@ func (o *owner) enqueue(b *batch) {
 // go there now.
 func (o *owner) ready(p *producerPartition) {
 	q := &p.queue
-	if len(q.waiting) == 0 || len(q.out) >= o.window || q.state != partIdle || q.listed != nil {
+	if q.listed != nil || !o.open(q) {
 		return
 	}
 	if q.expired {
@@ -181,12 +180,25 @@ func (o *owner) ready(p *producerPartition) {
 		return
 	}
 	s := o.sender(leader)
-	if len(q.out) > 0 && q.sender != s {
-		return // what is out at the old leader comes back first
+	if !o.mayGo(s, p) {
+		return
 	}
 	q.listed = s
 	s.ready = append(s.ready, p)
 	o.touch(s)
+}
+
+// open reports whether a partition has a batch that nothing of its own is in
+// the way of.
+func (o *owner) open(q *partitionQueue) bool {
+	return len(q.waiting) > 0 && len(q.out) < o.window && q.state == partIdle
+}
+
+// mayGo reports whether a partition's first batch may go to a sender: what is
+// out at the old leader comes back first.
+func (o *owner) mayGo(s *sender, p *producerPartition) bool {
+	q := &p.queue
+	return o.open(q) && (len(q.out) == 0 || q.sender == s)
 }
 
 // sender finds or makes the sender for a broker. A broker that has moved to
@@ -217,25 +229,22 @@ func (o *owner) touch(s *sender) {
 	}
 }
 
-// dispatch lends what may go to the senders that can take a request.
+// dispatch lends what may go to the senders that can take a request. Those
+// that cannot yet stay on the list: when they can, they wake the owner.
 func (o *owner) dispatch() {
+	kept := 0
 	for i := 0; i < len(o.touched); i++ {
 		s := o.touched[i]
-		s.touched = false
-		for len(s.ready) > 0 {
-			// The sender reads hungry after it has become idle, and we look
-			// again after setting it.
-			if !s.idle() {
-				s.hungry.Store(true)
-				if !s.idle() {
-					break
-				}
-			}
+		for len(s.ready) > 0 && (s.idle() || s.idleAfterAll()) {
 			o.lend(s)
 		}
+		if s.touched = len(s.ready) > 0; s.touched {
+			o.touched[kept] = s
+			kept++
+		}
 	}
-	clear(o.touched)
-	o.touched = o.touched[:0]
+	clear(o.touched[kept:])
+	o.touched = o.touched[:kept]
 }
 
 // lend makes a request of the first batches of ready partitions and hands it
@@ -248,6 +257,10 @@ func (o *owner) lend(s *sender) {
 	s.ready = s.spare[:0]
 	s.spare = list
 	for _, p := range list {
+		if !o.mayGo(s, p) { // something has come in between since it was listed
+			p.queue.listed = nil
+			continue
+		}
 		b := p.queue.waiting[0]
 		if len(call.batches) > 0 && (size+b.records.Len() > int(MaxRequestSize) || maxMessages > 0 && messages+len(b.msgs) > maxMessages) {
 			s.ready = append(s.ready, p) // into the next request
@@ -290,7 +303,6 @@ func (o *owner) take(s *sender, p *producerPartition) bool {
 	q.pop()
 	q.out = append(q.out, b)
 	q.sender = s
-	q.progress = time.Now()
 	o.lent(b)
 	return true
 }
@@ -313,7 +325,6 @@ func (q *partitionQueue) pop() {
 // settle ends a batch's life with the owner.
 func (o *owner) settle(b *batch, err error) {
 	p := b.part
-	p.queue.progress = time.Now()
 	o.live--
 	o.lent(b)
 	p.credit.Add(1)
@@ -350,6 +361,9 @@ func (o *owner) handedBack(call *produceCall) {
 		q := &b.part.queue
 		if at := slices.Index(q.out, b); at >= 0 {
 			q.out = slices.Delete(q.out, at, at+1)
+		}
+		if call.answered {
+			q.progress = s.progress
 		}
 		call.parts = append(call.parts, b.part) // when it is settled, the batch is no longer ours
 		o.outcome(b, call.results[i])
@@ -404,7 +418,7 @@ func (o *owner) backOff(p *producerPartition, attempt int) {
 
 // timers does what is due and returns how long there is nothing more.
 func (o *owner) timers(now time.Time) time.Duration {
-	wait := time.Hour
+	wait := never
 	due := o.backoffs
 	o.backoffs = nil
 	for _, p := range due {

@@ -51,6 +51,13 @@ func (s *sender) idle() bool {
 	return !s.slot.writing.Load() && s.slot.flying.Load() < s.slot.inFlight
 }
 
+// idleAfterAll asks the sender to wake the owner when it becomes idle: it looks
+// at hungry after that. Looking once more, now, misses nothing.
+func (s *sender) idleAfterAll() bool {
+	s.hungry.Store(true)
+	return s.idle()
+}
+
 // stop ends the sender: its connection is closed, and what it has comes back.
 func (s *sender) stop() { close(s.quit) }
 

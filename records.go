@@ -252,24 +252,6 @@ type ControlRecord struct {
 	Type             ControlRecordType
 }
 
-// controlRecordOf reads a marker from the record of a control batch.
-func controlRecordOf(key, value []byte) (ControlRecord, error) {
-	version, typ, err := record.ControlType(key)
-	if err != nil {
-		return ControlRecord{}, PacketDecodingError{err.Error()}
-	}
-	c := ControlRecord{Version: version, Type: ControlRecordUnknown}
-	if typ != int16(ControlRecordAbort) && typ != int16(ControlRecordCommit) {
-		return c, nil
-	}
-	c.Type = ControlRecordType(typ)
-	if len(value) < 6 {
-		return c, ErrInsufficientData
-	}
-	c.CoordinatorEpoch = int32(binary.BigEndian.Uint32(value[2:]))
-	return c, nil
-}
-
 // record is the marker as a record.
 func (c *ControlRecord) record() *Record {
 	key := binary.BigEndian.AppendUint16(nil, uint16(c.Version))

@@ -70,6 +70,7 @@ var errCancelled = errors.New("kafka: message was not sent")
 type syncProducer struct {
 	*producer
 	noTransactions
+	calls sync.Pool // of *syncCall; not shared, as channels belong to a synctest bubble
 }
 
 // NewSyncProducer makes a client for the given addresses and a producer on it,
@@ -161,8 +162,6 @@ type syncChunk struct {
 // budget is looked at in between.
 const syncChunkMax = 64
 
-var syncCalls = sync.Pool{New: func() any { return &syncCall{done: make(chan struct{}, 1)} }}
-
 // claim keeps the message of a call from being cancelled while the user's code
 // is at work on it; it fails when it is cancelled already.
 func (r syncRef) claim() error {
@@ -225,7 +224,10 @@ func (p *syncProducer) SendMessage(msg *ProducerMessage) (partition int32, offse
 	if msg == nil {
 		return -1, -1, errNilMessage
 	}
-	c := syncCalls.Get().(*syncCall)
+	c, _ := p.calls.Get().(*syncCall)
+	if c == nil {
+		c = &syncCall{done: make(chan struct{}, 1)}
+	}
 	c.one[0] = msg
 	c.errs = c.oneErr[:]
 	c.pending.Store(1)
@@ -237,7 +239,7 @@ func (p *syncProducer) SendMessage(msg *ProducerMessage) (partition int32, offse
 		err = ErrShuttingDown
 	}
 	c.one[0], c.oneErr[0] = nil, nil
-	syncCalls.Put(c)
+	p.calls.Put(c)
 	if err != nil {
 		return -1, -1, err
 	}
@@ -260,9 +262,9 @@ func newSyncCall(n int) *syncCall {
 }
 
 // feed hands a call's messages to the intake, in order. When the producer or
-// done ends first it settles the rest; it returns how many it handed over.
-func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan struct{}) (fed int) {
-	for fed < len(msgs) {
+// done ends first the rest is settled, or left for its caller to cancel.
+func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan struct{}) {
+	for fed := 0; fed < len(msgs); {
 		n := min(syncChunkMax, len(msgs)-fed)
 		select {
 		case p.intake.calls <- syncChunk{c, msgs[fed : fed+n], fed}:
@@ -274,9 +276,8 @@ func (p *syncProducer) feed(c *syncCall, msgs []*ProducerMessage, done <-chan st
 			}
 		case <-done:
 		}
-		return fed
+		return
 	}
-	return fed
 }
 
 // failures are the messages of a call that failed.

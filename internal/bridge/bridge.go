@@ -6,7 +6,11 @@
 // structs, but for fetch responses, which FetchResponse makes.
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"github.com/IBM/sarama/internal/wire"
+)
 
 // Header is that of a request.
 type Header struct {
@@ -22,6 +26,27 @@ type VersionRange struct {
 	Key      int16
 	Name     string
 	Min, Max int16
+	// Since has the first Kafka release of each version from 0, in the form
+	// that ParseKafkaVersion reads.
+	Since []string
+	// ThrottleFirst is the first version that brokers answer before they
+	// throttle (KIP-219), negative where there is none.
+	ThrottleFirst int16
+}
+
+// TopicRef names a topic by name or by id; Named says which.
+type TopicRef struct {
+	Name  string
+	Named bool
+	ID    [16]byte
+}
+
+// Endpoint is the address of a broker.
+type Endpoint struct {
+	ID   int32
+	Host string
+	Port int32
+	Rack *string
 }
 
 // PartitionRecords is what a produce request has for one partition; Records
@@ -62,6 +87,9 @@ type FetchedPartition struct {
 	CurrentLeaderID      int32 // with CurrentLeaderEpoch, where HasLeader
 	CurrentLeaderEpoch   int32
 	HasLeader            bool
+	DivergingEpoch       int32 // with DivergingOffset, where HasDiverging
+	DivergingOffset      int64
+	HasDiverging         bool
 }
 
 // AbortedTransaction names an aborted transaction of a partition.
@@ -84,6 +112,15 @@ var (
 	// AppendResponse writes a response behind dst: size, header, body. The
 	// body's version is set to the header's.
 	AppendResponse func(dst []byte, h Header, body any) ([]byte, error)
+	// ResponseChunks is AppendResponse that copies no records: it lays the
+	// response out in c, whose buffer starts at head, and appends the pieces,
+	// in order, to chunks.
+	ResponseChunks func(c *wire.Codec, head []byte, chunks [][]byte, h Header, body any) ([][]byte, error)
+	// SetThrottle sets a response's throttle time; false where it has none.
+	SetThrottle func(body any, d time.Duration) bool
+	// TopicRefs lists the topics that a request's frame names by name or id:
+	// Metadata from version 10 and DeleteTopics from version 6 on.
+	TopicRefs func(frame []byte) ([]TopicRef, error)
 
 	// Versions lists all APIs of the codec.
 	Versions func() []VersionRange
@@ -95,7 +132,7 @@ var (
 	FetchPartitions func(req any) (fetch []FetchPartition, forget []TopicPartition)
 	// FetchResponse makes the body of a fetch response. Partitions of one
 	// topic stand together.
-	FetchResponse func(throttle time.Duration, err int16, sessionID int32, partitions []FetchedPartition) any
+	FetchResponse func(throttle time.Duration, err int16, sessionID int32, partitions []FetchedPartition, leaders []Endpoint) any
 	// ListedPartitions lists what an *OffsetRequest asks for.
 	ListedPartitions func(req any) []ListedPartition
 	// Broker makes a *Broker for a response.

@@ -1,0 +1,40 @@
+GO ?= go
+GOLANGCI ?= $(GO) tool -modfile=tools/go.mod golangci-lint
+FUZZTIME ?= 60s
+
+.PHONY: check fmt vet lint race test functional fuzz bench api
+
+# What every change runs.
+check: fmt vet lint race
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint:
+	$(GOLANGCI) run ./...
+
+race:
+	$(GO) test -race -short ./...
+
+test:
+	$(GO) test ./...
+
+# The tests that need a real Kafka; KAFKA_PEERS names one, else it is started
+# here where Java and Maven are installed.
+functional:
+	$(GO) test -count=1 ./internal/kafkalocal/
+
+fuzz:
+	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .
+	$(GO) test -run '^$$' -fuzz FuzzBatch -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
+	$(GO) test -run '^$$' -fuzz FuzzDecompress -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/compress
+
+bench:
+	cd bench && ./run.sh
+
+# Which exported items of Sarama v1.61.1 are here.
+api:
+	$(GO) test -count=1 -run TestExportedAPI -v .

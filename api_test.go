@@ -1,0 +1,58 @@
+package sarama
+
+import "testing"
+
+// TestVersionsFollowConfigVersion holds the table against what upstream sends.
+func TestVersionsFollowConfigVersion(t *testing.T) {
+	type step struct {
+		from    KafkaVersion
+		version int16
+	}
+	for _, c := range []struct {
+		api   *api
+		steps []step
+	}{
+		{apiProduce, []step{{V0_8_2_0, 0}, {V0_10_0_0, 2}, {V0_11_0_0, 3}, {V1_0_0_0, 5}, {V2_0_0_0, 6}, {V2_1_0_0, 7}, {V2_4_0_0, 8}, {V2_8_0_0, 9}, {V3_7_0_0, 10}}},
+		{apiFetch, []step{{V0_8_2_0, 0}, {V0_9_0_0, 1}, {V0_10_0_0, 2}, {V0_10_1_0, 3}, {V0_11_0_0, 5}, {V1_0_0_0, 6}, {V1_1_0_0, 7}, {V2_0_0_0, 8}, {V2_1_0_0, 10}, {V2_3_0_0, 11}, {V2_7_0_0, 12}}},
+		{apiListOffsets, []step{{V0_8_2_0, 0}, {V0_10_1_0, 1}, {V0_11_0_0, 2}, {V2_0_0_0, 3}, {V2_1_0_0, 4}, {V2_2_0_0, 5}, {V2_8_0_0, 6}}},
+		{apiMetadata, []step{{V0_8_2_0, 0}, {V0_10_0_0, 1}, {V0_10_1_0, 2}, {V0_11_0_0, 4}, {V1_0_0_0, 5}, {V2_0_0_0, 6}, {V2_1_0_0, 7}, {V2_3_0_0, 8}, {V2_4_0_0, 9}, {V2_8_0_0, 11}}},
+		{apiFindCoordinator, []step{{V0_8_2_0, 0}, {V0_11_0_0, 1}, {V2_0_0_0, 2}, {V2_4_0_0, 3}}},
+		{apiInitProducerID, []step{{V0_11_0_0, 0}, {V2_0_0_0, 1}, {V2_4_0_0, 2}, {V2_5_0_0, 3}, {V2_7_0_0, 4}}},
+		{apiSaslAuthenticate, []step{{V1_0_0_0, 0}, {V2_2_0_0, 1}, {V2_5_0_0, 2}}},
+		{apiCreateTopics, []step{{V0_10_1_0, 0}, {V0_10_2_0, 1}, {V0_11_0_0, 2}, {V2_0_0_0, 3}, {V2_4_0_0, 5}, {V2_7_0_0, 6}, {V2_8_0_0, 7}}},
+		{apiDeleteTopics, []step{{V0_10_1_0, 0}, {V0_11_0_0, 1}, {V2_0_0_0, 2}, {V2_1_0_0, 3}, {V2_4_0_0, 4}, {V2_7_0_0, 5}, {V2_8_0_0, 6}}},
+	} {
+		for _, v := range SupportedVersions {
+			want := int16(0)
+			for _, s := range c.steps {
+				if v.IsAtLeast(s.from) {
+					want = s.version
+				}
+			}
+			if got := c.api.versionFor(v); got != want {
+				t.Errorf("%s at Config.Version %v: version %d, want %d", c.api.name, v, got, want)
+			}
+		}
+	}
+}
+
+func TestTableIsConsistent(t *testing.T) {
+	for key, a := range apis {
+		if a == nil {
+			continue
+		}
+		if int(a.key) != key || a.sentMax > a.max() {
+			t.Errorf("%s: key %d at %d, sends up to %d of %d", a.name, a.key, key, a.sentMax, a.max())
+		}
+		for v := 1; v < len(a.since); v++ {
+			if !a.since[v].IsAtLeast(a.since[v-1]) {
+				t.Errorf("%s: version %d is allowed before version %d", a.name, v, v-1)
+			}
+		}
+		for _, b := range []body{a.request(), a.response()} {
+			if of, version := b.meta(); of != a || version == nil {
+				t.Errorf("%s: %T says it belongs to %v", a.name, b, of)
+			}
+		}
+	}
+}
