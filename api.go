@@ -191,15 +191,6 @@ func writeBody(c *wire.Codec, dst []byte, b body) error {
 	return bodyError(c, b)
 }
 
-// appendBody writes b behind dst in one piece.
-func appendBody(dst []byte, b body) ([]byte, error) {
-	var c wire.Codec
-	if err := writeBody(&c, nil, b); err != nil {
-		return dst, err
-	}
-	return c.Append(dst), nil
-}
-
 // readBody fills b from src, all of which must be used. What b holds of bytes
 // shares memory with src.
 func readBody(src []byte, b body, version int16) error {

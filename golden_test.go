@@ -73,7 +73,7 @@ func TestGoldenFramesAreReadAndWrittenBack(t *testing.T) {
 	exact := 0
 	n := goldenBodies(t, func(f golden.Frame, b body, raw []byte) {
 		where := fmt.Sprintf("%s v%d request %v (%s)", f.API, f.Version, f.Request, f.Origin)
-		got, err := appendBody(nil, b)
+		got, err := encodeBody(b)
 		if err != nil {
 			t.Errorf("%s: write: %v", where, err)
 			return

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/IBM/sarama/internal/wire"
 )
 
 // Frames made at random from Kafka's own message definitions are read and
@@ -293,6 +295,15 @@ func schemaCases(t testing.TB) []schemaCase {
 	return cases
 }
 
+// encodeBody writes b in one piece.
+func encodeBody(b body) ([]byte, error) {
+	var c wire.Codec
+	if err := writeBody(&c, nil, b); err != nil {
+		return nil, err
+	}
+	return c.Append(nil), nil
+}
+
 func TestSchemaFramesAreReadAndWrittenBack(t *testing.T) {
 	cases := schemaCases(t)
 	for _, sc := range cases {
@@ -308,7 +319,7 @@ func TestSchemaFramesAreReadAndWrittenBack(t *testing.T) {
 					if err := readBody(frame, b, sc.v); err != nil {
 						t.Fatalf("seed %d: read %q: %v", seed, frame, err)
 					}
-					got, err := appendBody(nil, b)
+					got, err := encodeBody(b)
 					if err != nil {
 						t.Fatalf("seed %d: write: %v", seed, err)
 					}
@@ -363,7 +374,7 @@ func TestLyingCountsAllocateLittle(t *testing.T) {
 }
 
 func TestBodyErrorsNameMessageVersionAndField(t *testing.T) {
-	frame, err := appendBody(nil, &MetadataResponse{Version: 5, Topics: []*TopicMetadata{
+	frame, err := encodeBody(&MetadataResponse{Version: 5, Topics: []*TopicMetadata{
 		{Name: "a", Partitions: []*PartitionMetadata{{ID: 1, Isr: []int32{1, 2}}}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -377,11 +388,11 @@ func TestBodyErrorsNameMessageVersionAndField(t *testing.T) {
 	if !errors.Is(err, ErrInsufficientData) {
 		t.Errorf("%v is not ErrInsufficientData", err)
 	}
-	_, err = appendBody(nil, &MetadataRequest{Version: 99})
+	_, err = encodeBody(&MetadataRequest{Version: 99})
 	if !errors.Is(err, ErrUnsupportedVersion) || !strings.Contains(err.Error(), "Metadata") || !strings.Contains(err.Error(), "99") {
 		t.Errorf("version out of range: %v", err)
 	}
-	_, err = appendBody(nil, &MetadataRequest{Version: 1, Topics: []string{"ok", strings.Repeat("x", 40000)}})
+	_, err = encodeBody(&MetadataRequest{Version: 1, Topics: []string{"ok", strings.Repeat("x", 40000)}})
 	encoding := PacketEncodingError{}
 	if !errors.As(err, &encoding) || !strings.Contains(err.Error(), "Topics[1]") {
 		t.Errorf("name too long: %v", err)
@@ -407,7 +418,7 @@ func FuzzBodies(f *testing.F) {
 			return
 		}
 		// What was understood is written and understood again, to the same.
-		first, err := appendBody(nil, b)
+		first, err := encodeBody(b)
 		if err != nil {
 			return
 		}
@@ -419,7 +430,7 @@ func FuzzBodies(f *testing.F) {
 		if err := readBody(first, again, *v); err != nil {
 			t.Fatalf("own frame is refused: %v\n%q", err, first)
 		}
-		second, err := appendBody(nil, again)
+		second, err := encodeBody(again)
 		if err != nil || !bytes.Equal(first, second) {
 			t.Fatalf("%v\nfirst  %q\nsecond %q", err, first, second)
 		}

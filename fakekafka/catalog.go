@@ -125,7 +125,9 @@ func checkTopicName(name string) error {
 		return refuse(sarama.ErrInvalidTopic, "the length of %q is longer than the max allowed length 249", name)
 	}
 	for _, r := range name {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-') {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+		default:
 			return refuse(sarama.ErrInvalidTopic, "%q contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name)
 		}
 	}

@@ -181,17 +181,18 @@ func (c *conn) handle(frame []byte) error {
 		ClientID: h.ClientID, Body: body, conn: c, header: h, frame: frame,
 	}
 	o := c.cluster.offers.of(r.API)
-	switch {
-	case o == nil:
+	if o == nil {
 		return fmt.Errorf("request with API key %d version %d, which is not offered", h.Key, h.Version)
-	case h.Version < o.min || h.Version > o.max || body == nil:
-		if r.API != ApiVersions {
-			return fmt.Errorf("%s request version %d, offered are %d to %d (%v)", h.Name, h.Version, o.min, o.max, err)
-		}
+	}
+	outside := h.Version < o.min || h.Version > o.max
+	switch {
+	case r.API == ApiVersions && (outside || body == nil):
 		c.count(r)
 		return c.answer(r, o, c.versionsRefused(r, o))
 	case err != nil:
-		return fmt.Errorf("%s request version %d: %w", h.Name, h.Version, err)
+		return fmt.Errorf("%v request version %d, offered are %d to %d: %w", r.API, h.Version, o.min, o.max, err)
+	case outside:
+		return fmt.Errorf("%v request version %d, offered are %d to %d", r.API, h.Version, o.min, o.max)
 	}
 	c.count(r)
 	if err := c.login.admit(r.API); err != nil {

@@ -112,12 +112,11 @@ func (f *fetching) lookAt(want *bridge.FetchPartition, left int) bridge.FetchedP
 	}
 	t := f.conn.cluster.catalog.Load().named(want.Topic, f.byID())
 	p := t.partition(want.Partition)
-	err := sarama.ErrNoError
+	name := want.Topic
 	if t != nil {
-		err = f.request.errorFor(t.name, want.Partition)
-	} else {
-		err = f.request.errorFor(want.Topic, want.Partition)
+		name = t.name // a request by id names none
 	}
+	err := f.request.errorFor(name, want.Partition)
 	switch {
 	case err != sarama.ErrNoError:
 	case t == nil && f.byID():

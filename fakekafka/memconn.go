@@ -35,16 +35,15 @@ func newPipe() *pipe {
 	return p
 }
 
-// waitLocked waits for a change, at most until the deadline; false when it has
-// passed.
-func (p *pipe) waitLocked(deadline time.Time) bool {
+// waitLocked waits for a change, at most until the deadline.
+func (p *pipe) waitLocked(deadline time.Time) {
 	if deadline.IsZero() {
 		p.changed.Wait()
-		return true
+		return
 	}
 	left := time.Until(deadline)
 	if left <= 0 {
-		return false
+		return
 	}
 	timer := time.AfterFunc(left, func() {
 		p.mu.Lock() // whoever looked at the clock is waiting by now
@@ -53,7 +52,6 @@ func (p *pipe) waitLocked(deadline time.Time) bool {
 	})
 	p.changed.Wait()
 	timer.Stop()
-	return true
 }
 
 func passed(deadline time.Time) bool { return !deadline.IsZero() && !time.Now().Before(deadline) }

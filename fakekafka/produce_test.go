@@ -142,14 +142,16 @@ func rawProduce(correlation int32, acks int16, records []byte) []byte {
 // goldenBatch is a batch of one record, value "a", as Kafka's Java producer
 // would write it; the CRC was worked out apart from this module's code.
 func goldenBatch() []byte {
-	b := make([]byte, 61)
-	binary.BigEndian.PutUint32(b[8:], 61+8-12)
+	const header = 61
+	record := []byte{14, 0, 0, 0, 1, 2, 'a', 0}
+	b := make([]byte, header+len(record))
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
 	b[16] = 2
 	for i := 43; i < 57; i++ {
 		b[i] = 0xff // no producer
 	}
 	binary.BigEndian.PutUint32(b[57:], 1)
-	b = append(b, 14, 0, 0, 0, 1, 2, 'a', 0)
+	copy(b[header:], record)
 	binary.BigEndian.PutUint32(b[17:], crc32c(b[21:]))
 	return b
 }

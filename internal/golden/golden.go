@@ -76,7 +76,7 @@ func load(files fs.FS) ([]Frame, error) {
 			return nil, fmt.Errorf("golden: %w", err)
 		}
 		more, err := read(f)
-		f.Close()
+		_ = f.Close()
 		if err != nil {
 			return nil, fmt.Errorf("golden: %s: %w", name, err)
 		}

@@ -93,9 +93,7 @@ func quorumVoters(all []*node) string {
 }
 
 func validListenerName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_')
-	})
+	return s != "" && strings.TrimLeft(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
 // formatProperties writes settings in the form of java.util.Properties, sorted

@@ -154,7 +154,7 @@ func Install(ctx context.Context, version string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("kafkalocal: cache: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if err := fetch(ctx, mvn, work, version); err != nil {
 		return "", err
 	}
@@ -218,7 +218,7 @@ func tail(path string) string {
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)

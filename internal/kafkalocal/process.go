@@ -36,7 +36,7 @@ func startProcess(name string, args []string, dir, logPath string) (*process, er
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	// The child has a descriptor of its own.
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	return runProcess(cmd)
 }
 

@@ -62,7 +62,7 @@ func probe(ctx context.Context, addr string, wanted []*node) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
 			return err
@@ -81,19 +81,19 @@ func probe(ctx context.Context, addr string, wanted []*node) error {
 	// An empty list of topics asks, from version 1 on, for none.
 	body, err = ask(conn, keyMetadata, 1, []byte{0, 0, 0, 0})
 	if err != nil {
-		return fmt.Errorf("Metadata: %w", err)
+		return fmt.Errorf("ask for Metadata: %w", err)
 	}
 	ids, controller, err := parseMetadata(body)
 	if err != nil {
-		return fmt.Errorf("Metadata: %w", err)
+		return fmt.Errorf("read Metadata: %w", err)
 	}
 	for _, n := range wanted {
 		if !ids[int32(n.NodeID)] {
-			return fmt.Errorf("Metadata: node %d is not registered yet", n.NodeID)
+			return fmt.Errorf("node %d is not registered yet", n.NodeID)
 		}
 	}
 	if controller < 0 {
-		return errors.New("Metadata: no controller yet")
+		return errors.New("no controller yet")
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func reservePort() (*reservedPort, error) {
 	}
 	port, err := bindAny(fd)
 	if err != nil {
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return nil, err
 	}
 	return &reservedPort{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), fd: fd}, nil
@@ -51,4 +51,4 @@ func bindAny(fd int) (int, error) {
 	return sa.(*syscall.SockaddrInet4).Port, nil
 }
 
-func (p *reservedPort) release() { syscall.Close(p.fd) }
+func (p *reservedPort) release() { _ = syscall.Close(p.fd) }
