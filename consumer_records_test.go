@@ -365,7 +365,7 @@ func TestConsumerDecodesManySmallBatchesAndLargeOnes(t *testing.T) {
 
 func TestConsumerDecodingAllocatesLittle(t *testing.T) {
 	value, header := strings.Repeat("v", 100), []*RecordHeader{{Key: []byte("k"), Value: []byte("v")}}
-	make := func(batches, n int, headers []*RecordHeader) (raw []byte) {
+	build := func(batches, n int, headers []*RecordHeader) (raw []byte) {
 		for i := range batches {
 			b := batchOfValues(int64(i*n), slices.Repeat([]string{value}, n)...)
 			for _, r := range b.Records {
@@ -382,11 +382,11 @@ func TestConsumerDecodingAllocatesLittle(t *testing.T) {
 		shared  bool
 		ceiling float64 // allocations a message
 	}{
-		{"batches of 64 KiB", make(16, 600, nil), 9600, false, 0.006},
-		{"of a shared response", make(16, 600, nil), 9600, true, 0.008},
-		{"batches of one", make(9600, 1, nil), 9600, false, 0.006},
-		{"of a shared response, of one", make(9600, 1, nil), 9600, true, 0.008},
-		{"with a header each", make(16, 600, header), 9600, false, 0.012},
+		{"batches of 64 KiB", build(16, 600, nil), 9600, false, 0.006},
+		{"of a shared response", build(16, 600, nil), 9600, true, 0.008},
+		{"batches of one", build(9600, 1, nil), 9600, false, 0.006},
+		{"of a shared response, of one", build(9600, 1, nil), 9600, true, 0.008},
+		{"with a header each", build(16, 600, header), 9600, false, 0.012},
 	} {
 		pc := &partitionConsumer{}
 		s := surveyRecords(tc.raw, 0)
@@ -442,7 +442,8 @@ func FuzzConsumerDecode(f *testing.F) {
 		before := bytes.Clone(raw)
 		d.start(newChunk(&cursor{pc: &partitionConsumer{}, offset: offset}, &fetchedPartition{records: raw, aborted: aborted}, s, shared))
 		var got []ConsumerMessage
-		left, failed := d.unfinished, false
+		left := d.unfinished
+		var failed bool
 		for last := offset - 1; ; {
 			list, finished, err := d.decode()
 			left -= finished

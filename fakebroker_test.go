@@ -134,12 +134,6 @@ func (n *fakeNet) hangUp() {
 	}
 }
 
-func (n *fakeNet) dials(addr string) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.mu.dials[addr]
-}
-
 // config is a configuration for clients on the network.
 func (n *fakeNet) config() *Config {
 	conf := NewConfig()
