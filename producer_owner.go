@@ -422,6 +422,9 @@ func (o *owner) timers(now time.Time) time.Duration {
 	due := o.backoffs
 	o.backoffs = nil
 	for _, p := range due {
+		if p.queue.state != partBackoff {
+			continue // more has come back since, to be sent again
+		}
 		if left := p.queue.at.Sub(now); left > 0 {
 			wait = min(wait, left)
 			o.backoffs = append(o.backoffs, p)
@@ -455,6 +458,7 @@ func (o *owner) ask(p *producerPartition) {
 	p.queue.state, p.queue.stale = partAsking, false
 	topic := p.topic.name
 	if a := o.asks[topic]; a != nil {
+		a.now = slices.DeleteFunc(a.now, func(q *producerPartition) bool { return q == p })
 		a.next = append(a.next, p)
 		return
 	}
@@ -483,6 +487,9 @@ func (o *owner) topicAsked(l topicAsked) {
 		delete(o.asks, l.topic)
 	}
 	for _, p := range answered {
+		if p.queue.state != partAsking {
+			continue // a batch has come back since, and the leader will be asked for again
+		}
 		p.queue.state = partIdle
 		err := l.err
 		if _, _, lookup := o.p.source.snapshot().leader(p.topic.name, p.id); err == nil && lookup != nil {
