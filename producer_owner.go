@@ -291,14 +291,18 @@ func (o *owner) lend(s *sender) {
 func (o *owner) take(s *sender, p *producerPartition) bool {
 	q := &p.queue
 	b := q.waiting[0]
+	idempotent := o.p.conf.Producer.Idempotent
+	if idempotent && !o.mayNumber(q, b) {
+		return false // its messages can still be cancelled
+	}
 	if !b.sent && b.dropCancelled() {
 		q.pop()
 		o.settle(b, nil)
 		o.ready(p)
 		return false
 	}
-	if o.p.conf.Producer.Idempotent && !o.number(p, b) {
-		return false
+	if idempotent {
+		o.number(q, b)
 	}
 	q.pop()
 	q.out = append(q.out, b)

@@ -1,7 +1,9 @@
 package sarama
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,4 +95,48 @@ func TestProducerRetriesWhatFailsWhileTheLeaderIsAskedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestProducerDropsNoMessageThatWaitsForItsNumbers has a batch wait until what
+// is out under the epoch before has come back.
+func TestProducerDropsNoMessageThatWaitsForItsNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t, standard(2, "t", 2, func(_ string, _ bridge.Header, req any) (any, error) {
+			for _, b := range readBatches(t, req) {
+				switch b.values[0] {
+				case "slow":
+					time.Sleep(2 * time.Second)
+				case "bad":
+					return produceAnswer(req, ErrMessageSizeTooLarge), nil
+				}
+			}
+			return produceAnswer(req, ErrNoError), nil
+		}))
+		conf := s.config()
+		idempotent(conf)
+		conf.Producer.Partitioner = NewManualPartitioner
+		p, err := NewSyncProducer([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		send := func(partition int32, value string, want error) {
+			wg.Go(func() {
+				msg := &ProducerMessage{Topic: "t", Partition: partition, Value: StringEncoder(value)}
+				_, _, err := p.(ContextSyncProducer).SendMessageContext(context.Background(), msg)
+				if !errors.Is(err, want) {
+					t.Errorf("%s: %v, want %v", value, err, want)
+				}
+			})
+			synctest.Wait()
+		}
+		send(0, "slow", nil)
+		send(1, "bad", ErrMessageSizeTooLarge)
+		for range 3 {
+			send(0, "next", nil)
+		}
+		wg.Wait()
+		_ = p.Close()
+		s.close()
+	})
 }
