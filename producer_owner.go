@@ -218,6 +218,7 @@ func (o *owner) sender(b *Broker) *sender {
 	for _, p := range moved {
 		p.queue.listed = s
 		s.ready = append(s.ready, p)
+		o.touch(s)
 	}
 	return s
 }
@@ -254,6 +255,7 @@ func (o *owner) lend(s *sender) {
 	size, messages := requestMargin, 0
 	maxMessages := o.p.conf.Producer.Flush.MaxMessages
 	list := s.ready
+	again := list[:0] // those whose next batch may follow
 	s.ready = s.spare[:0]
 	s.spare = list
 	for _, p := range list {
@@ -267,39 +269,43 @@ func (o *owner) lend(s *sender) {
 			continue
 		}
 		p.queue.listed = nil
-		if !o.take(s, p) {
+		taken, next := o.take(s, p)
+		if next {
+			again = append(again, p)
+		}
+		if !taken {
 			continue
 		}
 		size += b.records.Len()
 		messages += len(b.msgs)
 		call.batches = append(call.batches, b)
 	}
-	clear(list)
-	if len(call.batches) == 0 {
+	if len(call.batches) > 0 {
+		s.slot.flying.Add(1)
+		s.slot.writing.Store(true)
+		s.next <- call // has room: the sender was idle
+	} else {
 		call.free()
-		return
 	}
-	for _, b := range call.batches {
-		o.ready(b.part) // with a window, the next batch may follow
+	for _, p := range again { // only now: this may stop the sender, where its broker has moved
+		o.ready(p)
 	}
-	s.slot.flying.Add(1)
-	s.slot.writing.Store(true)
-	s.next <- call // has room: the sender was idle
+	clear(list)
 }
 
-// take moves a partition's first batch out; false when it does not go now.
-func (o *owner) take(s *sender, p *producerPartition) bool {
+// take moves a partition's first batch out, if it goes now; next says that the
+// one behind it may follow.
+func (o *owner) take(s *sender, p *producerPartition) (taken, next bool) {
 	q := &p.queue
 	b := q.waiting[0]
 	idempotent := o.p.conf.Producer.Idempotent
 	if idempotent && !o.mayNumber(q, b) {
-		return false // its messages can still be cancelled
+		return false, false // its messages can still be cancelled
 	}
 	if !b.sent && b.dropCancelled() {
 		q.pop()
 		o.settle(b, nil)
-		o.ready(p)
-		return false
+		return false, true
 	}
 	if idempotent {
 		o.number(q, b)
@@ -308,7 +314,7 @@ func (o *owner) take(s *sender, p *producerPartition) bool {
 	q.out = append(q.out, b)
 	q.sender = s
 	o.lent(b)
-	return true
+	return true, true
 }
 
 // lent marks a batch as one that the intake need no longer wait for.

@@ -3,12 +3,14 @@ package sarama
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/IBM/sarama/internal/bridge"
+	"github.com/IBM/sarama/internal/record"
 )
 
 // TestProducerRetriesWhatFailsWhileTheLeaderIsAskedFor has two batches of a
@@ -139,4 +141,60 @@ func TestProducerDropsNoMessageThatWaitsForItsNumbers(t *testing.T) {
 		_ = p.Close()
 		s.close()
 	})
+}
+
+// changingSource is a source whose snapshot a test decides.
+type changingSource struct{ now func() *cluster }
+
+func (s changingSource) snapshot() *cluster { return s.now() }
+
+func (s changingSource) refresh(string, <-chan struct{}) error { return nil }
+
+// TestProducerHandsARequestOverBeforeItsSenderMayBeStopped lets a broker change
+// its address while a request for it is made. A request that is given to a
+// sender that was stopped before is lost.
+func TestProducerHandsARequestOverBeforeItsSenderMayBeStopped(t *testing.T) {
+	conf := NewConfig()
+	idempotent(conf)
+	conf.Producer.Flush.MaxMessages = 1 // one batch a request
+	topic := &topicInfo{name: "t", dense: true, all: []int32{0, 1}, partitions: []partitionInfo{{id: 0, leader: 1}, {id: 1, leader: 1}}}
+	at := func(addr string) *cluster {
+		return &cluster{topics: map[string]*topicInfo{"t": topic}, brokers: map[int32]*Broker{1: {id: 1, addr: addr}}}
+	}
+	snapshot, looks := at("old:9092"), 0
+	var s *sender
+	p := &producer{conf: conf, source: changingSource{func() *cluster {
+		if s != nil {
+			if looks++; len(s.next) == 0 {
+				t.Error("the cluster is looked at while a request is not yet with its sender")
+			}
+		}
+		return snapshot
+	}}}
+	p.mu.slots = make(map[int32]*brokerSlot)
+	p.intake, p.owner = newIntake(p), newOwner(p)
+	o := p.owner
+	old := &sender{p: p, slot: p.slot(1), lane: newLane(conf, snapshot.brokers[1]), next: make(chan *produceCall, 1), quit: make(chan struct{})}
+	o.senders[1] = old
+	var parts [2]*producerPartition
+	for id := range parts {
+		parts[id] = &producerPartition{topic: &producerTopic{name: "t"}, id: int32(id)}
+	}
+	for i := range 4 {
+		b := newBatch(parts[i%2], old.slot)
+		record.Append[RecordHeader](&b.records, 0, nil, []byte("v"), nil)
+		b.msgs = append(b.msgs, &ProducerMessage{Topic: "t"})
+		o.enqueue(b)
+	}
+	snapshot, s = at("new:9092"), old
+	o.lend(old)
+	if looks == 0 || !isClosed(old.quit) {
+		t.Fatal("the change of the address was not seen")
+	}
+	moved := o.senders[1]
+	if parts[1].queue.listed != moved || !slices.Contains(o.touched, moved) {
+		t.Error("what waits for the new address is not looked at")
+	}
+	close(o.senders[1].quit)
+	p.running.Wait()
 }
