@@ -198,3 +198,30 @@ func TestProducerHandsARequestOverBeforeItsSenderMayBeStopped(t *testing.T) {
 	close(o.senders[1].quit)
 	p.running.Wait()
 }
+
+// TestProducerTopicIsKnownWhenItsAnswerComes: the answer may come between the
+// intake's look at the cluster and its look at its mail.
+func TestProducerTopicIsKnownWhenItsAnswerComes(t *testing.T) {
+	conf := NewConfig()
+	snapshot := &cluster{}
+	p := &producer{conf: conf, source: changingSource{func() *cluster { return snapshot }}, metrics: newProducerMetrics(nil)}
+	p.mu.slots = make(map[int32]*brokerSlot)
+	p.intake, p.owner = newIntake(p), newOwner(p)
+	p.budget.limit, p.budget.wake = limitsOf(conf), p.intake.mail.nudge
+	in := p.intake
+	call := newSyncCall(1)
+	in.begin()
+	in.accept(acceptedMessage{msg: &ProducerMessage{Topic: "t"}, ref: syncRef{call, 0}})
+	in.begin()
+	snapshot = &cluster{topics: map[string]*topicInfo{
+		"t": {name: "t", dense: true, all: []int32{0}, writable: []int32{0}, partitions: []partitionInfo{{id: 0, leader: -1}}},
+	}}
+	in.resolved(in.topics["t"], nil)
+	if err := call.errs[0]; err != nil {
+		t.Errorf("the message failed: %v", err)
+	}
+	if len(in.inUse) != 1 || in.waiting != 0 {
+		t.Errorf("the message is in none of %d slots, %d wait", len(in.inUse), in.waiting)
+	}
+	p.running.Wait()
+}
