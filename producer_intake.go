@@ -366,6 +366,7 @@ func (in *intake) readMail() {
 func (in *intake) resolved(t *producerTopic, err error) {
 	t.resolving = false
 	in.last = nil
+	in.cluster = in.p.source.snapshot() // that of the burst may be from before the answer
 	in.topic(t.name)
 	if err == nil && t.info == nil {
 		err = ErrUnknownTopicOrPartition

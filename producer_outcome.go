@@ -91,24 +91,32 @@ type producerID struct {
 	asking bool // another id was asked for
 }
 
-// number gives a batch its numbers; false when it has to wait for them.
-func (o *owner) number(p *producerPartition, b *batch) bool {
-	q := &p.queue
-	if b.stamped && (b.uncertain || b.id == o.id.id && b.epoch == o.id.epoch) {
+// numbered reports whether a batch keeps the numbers that it has.
+func (o *owner) numbered(b *batch) bool {
+	return b.stamped && (b.uncertain || b.id == o.id.id && b.epoch == o.id.epoch)
+}
+
+// mayNumber reports whether a batch has its numbers or may be given them now.
+func (o *owner) mayNumber(q *partitionQueue, b *batch) bool {
+	if o.numbered(b) {
 		return true
 	}
 	if o.id.asking {
 		return false // idAsked opens the partition again
 	}
+	return len(q.out) == 0 || q.id == o.id.id && q.epoch == o.id.epoch // the old epoch ends first
+}
+
+// number gives a batch its numbers, if it may have them and has none.
+func (o *owner) number(q *partitionQueue, b *batch) {
+	if o.numbered(b) {
+		return
+	}
 	if q.id != o.id.id || q.epoch != o.id.epoch {
-		if len(q.out) > 0 {
-			return false // the old epoch ends first
-		}
 		q.id, q.epoch, q.sequence = o.id.id, o.id.epoch, 0
 	}
 	b.stamped, b.id, b.epoch, b.sequence = true, q.id, q.epoch, q.sequence
 	q.sequence = addSequence(q.sequence, b.records.Count())
-	return true
 }
 
 // addSequence counts on, from the largest number to 0.

@@ -218,6 +218,7 @@ func (o *owner) sender(b *Broker) *sender {
 	for _, p := range moved {
 		p.queue.listed = s
 		s.ready = append(s.ready, p)
+		o.touch(s)
 	}
 	return s
 }
@@ -254,6 +255,7 @@ func (o *owner) lend(s *sender) {
 	size, messages := requestMargin, 0
 	maxMessages := o.p.conf.Producer.Flush.MaxMessages
 	list := s.ready
+	again := list[:0] // those whose next batch may follow
 	s.ready = s.spare[:0]
 	s.spare = list
 	for _, p := range list {
@@ -267,44 +269,52 @@ func (o *owner) lend(s *sender) {
 			continue
 		}
 		p.queue.listed = nil
-		if !o.take(s, p) {
+		taken, next := o.take(s, p)
+		if next {
+			again = append(again, p)
+		}
+		if !taken {
 			continue
 		}
 		size += b.records.Len()
 		messages += len(b.msgs)
 		call.batches = append(call.batches, b)
 	}
-	clear(list)
-	if len(call.batches) == 0 {
+	if len(call.batches) > 0 {
+		s.slot.flying.Add(1)
+		s.slot.writing.Store(true)
+		s.next <- call // has room: the sender was idle
+	} else {
 		call.free()
-		return
 	}
-	for _, b := range call.batches {
-		o.ready(b.part) // with a window, the next batch may follow
+	for _, p := range again { // only now: this may stop the sender, where its broker has moved
+		o.ready(p)
 	}
-	s.slot.flying.Add(1)
-	s.slot.writing.Store(true)
-	s.next <- call // has room: the sender was idle
+	clear(list)
 }
 
-// take moves a partition's first batch out; false when it does not go now.
-func (o *owner) take(s *sender, p *producerPartition) bool {
+// take moves a partition's first batch out, if it goes now; next says that the
+// one behind it may follow.
+func (o *owner) take(s *sender, p *producerPartition) (taken, next bool) {
 	q := &p.queue
 	b := q.waiting[0]
+	idempotent := o.p.conf.Producer.Idempotent
+	if idempotent && !o.mayNumber(q, b) {
+		return false, false // its messages can still be cancelled
+	}
 	if !b.sent && b.dropCancelled() {
 		q.pop()
 		o.settle(b, nil)
-		o.ready(p)
-		return false
+		return false, true
 	}
-	if o.p.conf.Producer.Idempotent && !o.number(p, b) {
-		return false
+	if idempotent {
+		o.number(q, b)
 	}
 	q.pop()
 	q.out = append(q.out, b)
 	q.sender = s
 	o.lent(b)
-	return true
+	return true, true
 }
 
 // lent marks a batch as one that the intake need no longer wait for.
@@ -422,6 +432,9 @@ func (o *owner) timers(now time.Time) time.Duration {
 	due := o.backoffs
 	o.backoffs = nil
 	for _, p := range due {
+		if p.queue.state != partBackoff {
+			continue // more has come back since, to be sent again
+		}
 		if left := p.queue.at.Sub(now); left > 0 {
 			wait = min(wait, left)
 			o.backoffs = append(o.backoffs, p)
@@ -455,6 +468,7 @@ func (o *owner) ask(p *producerPartition) {
 	p.queue.state, p.queue.stale = partAsking, false
 	topic := p.topic.name
 	if a := o.asks[topic]; a != nil {
+		a.now = slices.DeleteFunc(a.now, func(q *producerPartition) bool { return q == p })
 		a.next = append(a.next, p)
 		return
 	}
@@ -483,6 +497,9 @@ func (o *owner) topicAsked(l topicAsked) {
 		delete(o.asks, l.topic)
 	}
 	for _, p := range answered {
+		if p.queue.state != partAsking {
+			continue // a batch has come back since, and the leader will be asked for again
+		}
 		p.queue.state = partIdle
 		err := l.err
 		if _, _, lookup := o.p.source.snapshot().leader(p.topic.name, p.id); err == nil && lookup != nil {
