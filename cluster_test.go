@@ -327,7 +327,9 @@ func TestEveryCodecIsReadBack(t *testing.T) {
 
 func TestSendsWithAContext(t *testing.T) {
 	cluster := fakekafka.New(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "t", Partitions: 1}}})
-	p, err := sarama.NewSyncProducer(cluster.Addrs(), clusterConfig())
+	conf := clusterConfig()
+	conf.Net.MaxOpenRequests = 1
+	p, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,27 +347,37 @@ func TestSendsWithAContext(t *testing.T) {
 	}
 	undo := cluster.Delay(fakekafka.Produce, time.Hour)
 	defer undo()
-	ctx, cancel := contextWithTimeout(t, 100*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	// The first is handed to the sender and its outcome is not known; what is
 	// sent while that one is out is not handed over, and is not sent.
 	var unknown, unsent atomic.Int32
 	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			_, _, err := cp.SendMessageContext(ctx, &sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder("late")})
-			switch {
-			case !errors.Is(err, ctx.Err()):
-				t.Errorf("%v does not wrap %v", err, ctx.Err())
-			case errors.Is(err, sarama.ErrOutcomeUnknown):
-				unknown.Add(1)
-			default:
-				unsent.Add(1)
-			}
-		})
+	send := func() {
+		_, _, err := cp.SendMessageContext(ctx, &sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder("late")})
+		switch {
+		case !errors.Is(err, context.Canceled):
+			t.Errorf("%v does not wrap %v", err, context.Canceled)
+		case errors.Is(err, sarama.ErrOutcomeUnknown):
+			unknown.Add(1)
+		default:
+			unsent.Add(1)
+		}
 	}
+	before := cluster.Requests(fakekafka.Produce)
+	wg.Go(send)
+	returnsWithin(t, "the first request", func() {
+		for cluster.Requests(fakekafka.Produce) == before {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for range 19 {
+		wg.Go(send)
+	}
+	time.Sleep(20 * time.Millisecond) // for most to be waiting
+	cancel()
 	returnsWithin(t, "sends whose context has ended", wg.Wait)
-	if unknown.Load() == 0 || unsent.Load() == 0 {
+	if unknown.Load() != 1 || unsent.Load() != 19 {
 		t.Errorf("%d of unknown outcome, %d not sent", unknown.Load(), unsent.Load())
 	}
 	undo()
@@ -380,10 +392,6 @@ func TestSendsWithAContext(t *testing.T) {
 	if n := len(records) - 4; n > 2*int(unknown.Load()) || n < int(unknown.Load()) {
 		t.Errorf("%d late messages were written, %d were of unknown outcome", n, unknown.Load())
 	}
-}
-
-func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.Context(), d)
 }
 
 func TestAnIdleConnectionThatWasClosedIsDialledAgain(t *testing.T) {
