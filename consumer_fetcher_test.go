@@ -69,7 +69,7 @@ func TestFetchErrorsAreTreatedByKind(t *testing.T) {
 		for _, returns := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%d %v", tc.err, returns), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					logged := captureLogger(t)
+					logged := captureLines(t)
 					cluster := newFakeTopics(1)
 					cluster.create("t", 0, 1)
 					cluster.create("t", 1, 1)

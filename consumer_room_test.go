@@ -61,7 +61,7 @@ func TestFetchLeavesOutAPartitionWithoutRoomForAShortTime(t *testing.T) {
 		conf.Consumer.Fetch.Default = 1000
 		conf.Consumer.MaxWaitTime = time.Minute
 		conf.Consumer.MaxProcessingTime = 300 * time.Millisecond
-		logged := captureLogger(t)
+		logged := captureLines(t)
 		c := cluster.consumer(t, conf)
 		slow, idle := consume(t, c, "t", 0, OffsetOldest), consume(t, c, "t", 1, OffsetOldest)
 		time.Sleep(3 * time.Minute)

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -421,4 +423,30 @@ func (c *fakeTopics) consumer(t testing.TB, conf *Config) Consumer {
 	}
 	t.Cleanup(func() { _ = cons.Close() })
 	return cons
+}
+
+// logLines is what was logged so far; any goroutine may log meanwhile.
+type logLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// captureLines sends Logger to memory until the end of the test.
+func captureLines(t testing.TB) *logLines {
+	old, lines := Logger, &logLines{}
+	Logger = log.New(lines, "", 0)
+	t.Cleanup(func() { Logger = old })
+	return lines
 }
