@@ -42,3 +42,43 @@ func TestProducerReportsOnlyOffsetsThatABrokerGave(t *testing.T) {
 		})
 	}
 }
+
+// TestProducerSurvivesOddPartitionIDs has a broker name partitions that cannot
+// be.
+func TestProducerSurvivesOddPartitionIDs(t *testing.T) {
+	for _, ids := range [][]int32{{-1}, {-1 << 31, 1<<31 - 1}, {5, 1<<31 - 1, 0}} {
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			switch req.(type) {
+			case *ApiVersionsRequest:
+				return allVersions(), nil
+			case *MetadataRequest:
+				r := simpleMetadata(1, "other", 1)
+				for _, id := range ids {
+					r.AddTopicPartition("t", id, 1, nil, nil, nil, ErrNoError)
+				}
+				return r, nil
+			}
+			return produceAnswer(req, ErrNoError), nil
+		}
+		p := newTestProducer(t, s, func(c *Config) {
+			c.Metadata.Retry.Max, c.Producer.Partitioner = 0, NewRoundRobinPartitioner
+		})
+		for range 2 * len(ids) {
+			p.Input() <- &ProducerMessage{Topic: "t", Value: StringEncoder("v")}
+		}
+		for range 2 * len(ids) {
+			select {
+			case m := <-p.Successes():
+				if m.Partition < 0 {
+					t.Errorf("%v: written to partition %d", ids, m.Partition)
+				}
+			case e := <-p.Errors():
+				if ids[0] != -1 {
+					t.Errorf("%v: %v", ids, e)
+				}
+			}
+		}
+		_ = p.Close()
+	}
+}
