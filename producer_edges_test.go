@@ -82,3 +82,26 @@ func TestProducerSurvivesOddPartitionIDs(t *testing.T) {
 		_ = p.Close()
 	}
 }
+
+// TestProducerBatchesFitIntoARequest sends messages of which one is within
+// MaxRequestSize, but not two.
+func TestProducerBatchesFitIntoARequest(t *testing.T) {
+	defer func(old int32) { MaxRequestSize = old }(MaxRequestSize)
+	MaxRequestSize = 64 << 10
+	s := newScript(t, standard(1, "t", 1, func(_ string, _ bridge.Header, req any) (any, error) {
+		return produceAnswer(req, ErrNoError), nil
+	}))
+	p := newTestProducer(t, s, func(c *Config) { c.Producer.Flush.Messages = 4 })
+	for range 4 {
+		p.Input() <- &ProducerMessage{Topic: "t", Value: ByteEncoder(make([]byte, 50<<10))}
+	}
+	for range 4 {
+		select {
+		case <-p.Successes():
+		case e := <-p.Errors():
+			t.Error(e)
+		}
+	}
+	_ = p.Close()
+	s.close()
+}

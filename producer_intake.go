@@ -475,7 +475,7 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	in.hold(&a)
 	conf := in.p.conf
 	p := in.partition(t, a.msg.Partition)
-	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > conf.Producer.MaxMessageBytes {
+	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > min(conf.Producer.MaxMessageBytes, int(MaxRequestSize)-requestMargin) {
 		in.seal(b)
 	}
 	timestamp := a.msg.Timestamp
