@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/IBM/sarama/internal/bridge"
@@ -104,4 +105,26 @@ func TestProducerBatchesFitIntoARequest(t *testing.T) {
 	}
 	_ = p.Close()
 	s.close()
+}
+
+// TestProducerAsksNoBrokerForATopicWithoutAName: a broker might create it, and
+// a client that refreshes what was asked for would ask again and again.
+func TestProducerAsksNoBrokerForATopicWithoutAName(t *testing.T) {
+	var l ledger
+	s := newScript(t, nil)
+	rest := standard(1, "t", 1, func(string, bridge.Header, any) (any, error) { return nil, errHangUp })
+	s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+		l.add(h)
+		return rest(addr, h, req)
+	}
+	p := newTestProducer(t, s, nil)
+	before := len(l.list())
+	p.Input() <- &ProducerMessage{Value: StringEncoder("v")}
+	if e := <-p.Errors(); !errors.Is(e, ErrInvalidTopic) {
+		t.Error(e)
+	}
+	if got := l.list()[before:]; len(got) > 0 {
+		t.Errorf("requests %v", got)
+	}
+	_ = p.Close()
 }
