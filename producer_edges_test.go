@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/IBM/sarama/internal/bridge"
 )
@@ -127,4 +128,41 @@ func TestProducerAsksNoBrokerForATopicWithoutAName(t *testing.T) {
 		t.Errorf("requests %v", got)
 	}
 	_ = p.Close()
+}
+
+// TestProducerGoesOnBesideAPartitionWithoutALeader: a leader has moved while
+// another partition of the topic has none.
+func TestProducerGoesOnBesideAPartitionWithoutALeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			switch req.(type) {
+			case *ApiVersionsRequest:
+				return allVersions(), nil
+			case *MetadataRequest:
+				r := simpleMetadata(1, "t", 1)
+				r.AddTopicPartition("t", 1, -1, nil, nil, nil, ErrLeaderNotAvailable)
+				return r, nil
+			}
+			code := ErrNotLeaderForPartition
+			if h.CorrelationID > 1 {
+				code = ErrNoError
+			}
+			return produceAnswer(req, code), nil
+		}
+		conf := s.config()
+		conf.Metadata.Retry.Max, conf.Producer.Partitioner = 1, NewManualPartitioner
+		p, err := NewSyncProducer([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.SendMessage(&ProducerMessage{Topic: "t", Value: StringEncoder("v")}); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := p.SendMessage(&ProducerMessage{Topic: "t", Partition: 1}); !errors.Is(err, ErrLeaderNotAvailable) {
+			t.Errorf("to the partition without a leader: %v", err)
+		}
+		_ = p.Close()
+		s.close()
+	})
 }
