@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/IBM/sarama/internal/bridge"
 )
@@ -93,7 +94,7 @@ func TestProducerBatchesFitIntoARequest(t *testing.T) {
 	s := newScript(t, standard(1, "t", 1, func(_ string, _ bridge.Header, req any) (any, error) {
 		return produceAnswer(req, ErrNoError), nil
 	}))
-	p := newTestProducer(t, s, func(c *Config) { c.Producer.Flush.Messages = 4 })
+	p := newTestProducer(t, s, func(c *Config) { c.Producer.Flush.Frequency = 100 * time.Millisecond })
 	for range 4 {
 		p.Input() <- &ProducerMessage{Topic: "t", Value: ByteEncoder(make([]byte, 50<<10))}
 	}
