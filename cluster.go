@@ -84,6 +84,10 @@ func (c *cluster) leader(topic string, partition int32) (*Broker, int32, error) 
 func newTopicInfo(m *TopicMetadata, old *topicInfo) *topicInfo {
 	t := &topicInfo{name: strings.Clone(m.Name), id: m.Uuid}
 	for _, p := range m.Partitions {
+		if p.ID < 0 {
+			Logger.Printf("client/metadata ignored partition %d of topic %s: ids are not negative\n", p.ID, t.name)
+			continue
+		}
 		info := partitionInfo{
 			id: p.ID, err: p.Err, leader: p.Leader, epoch: p.LeaderEpoch,
 			replicas: p.Replicas, isr: p.Isr, offline: p.OfflineReplicas,

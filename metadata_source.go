@@ -34,6 +34,9 @@ type ownSource struct{ client *client }
 func (s ownSource) snapshot() *cluster { return s.client.cluster.Load() }
 
 func (s ownSource) refresh(topic string, done <-chan struct{}) error {
+	if topic == "" {
+		return ErrInvalidTopic // as RefreshMetadata says
+	}
 	return s.client.refreshMetadata([]string{topic}, true, done)
 }
 

@@ -219,7 +219,9 @@ func (p *producer) settled(b *batch) {
 
 // deliverTo writes a success into its message.
 func (b *batch) deliverTo(m *ProducerMessage, i int) {
-	m.Offset = b.offset + int64(i)
+	if b.offset >= 0 {
+		m.Offset = b.offset + int64(i)
+	}
 	if !b.timestamp.IsZero() {
 		m.Timestamp = b.timestamp
 	}

@@ -40,7 +40,7 @@ type batch struct {
 
 	// The outcome, set by the owner before the deliverer gets the batch.
 	err       error
-	offset    int64
+	offset    int64     // of the first message; negative when unknown
 	timestamp time.Time // not zero: given by the broker
 }
 

@@ -475,7 +475,7 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	in.hold(&a)
 	conf := in.p.conf
 	p := in.partition(t, a.msg.Partition)
-	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > conf.Producer.MaxMessageBytes {
+	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > min(conf.Producer.MaxMessageBytes, int(MaxRequestSize)-requestMargin) {
 		in.seal(b)
 	}
 	timestamp := a.msg.Timestamp
@@ -538,7 +538,7 @@ func (in *intake) openBatch(p *producerPartition) *batch {
 
 // partition finds or makes the state of a partition.
 func (in *intake) partition(t *producerTopic, id int32) *producerPartition {
-	if int(id) < len(t.parts) && t.parts[id] != nil {
+	if id >= 0 && int(id) < len(t.parts) && t.parts[id] != nil {
 		return t.parts[id]
 	}
 	if p := t.sparse[id]; p != nil {
@@ -546,7 +546,7 @@ func (in *intake) partition(t *producerTopic, id int32) *producerPartition {
 	}
 	p := &producerPartition{topic: t, id: id}
 	p.credit.Store(int32(in.p.owner.window))
-	if !t.info.dense {
+	if !t.info.dense || t.info.partition(id) == nil { // a user's Client may name what is not there
 		if t.sparse == nil {
 			t.sparse = make(map[int32]*producerPartition)
 		}

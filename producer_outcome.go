@@ -44,7 +44,7 @@ func (o *owner) outcome(b *batch, r produceResult) {
 	p := b.part
 	q := &p.queue
 	if r.err == ErrDuplicateSequenceNumber {
-		r.err = nil // the first attempt was written
+		r.err, r.offset = nil, -1 // an attempt before was written, nobody says where
 	}
 	if r.err == nil {
 		b.offset, b.timestamp = r.offset, r.timestamp

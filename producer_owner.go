@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 )
@@ -502,7 +503,8 @@ func (o *owner) topicAsked(l topicAsked) {
 		}
 		p.queue.state = partIdle
 		err := l.err
-		if _, _, lookup := o.p.source.snapshot().leader(p.topic.name, p.id); err == nil && lookup != nil {
+		_, _, lookup := o.p.source.snapshot().leader(p.topic.name, p.id)
+		if err == nil || lookup == nil && errors.Is(err, ErrLeaderNotAvailable) { // that is about another partition
 			err = lookup
 		}
 		p.queue.breaker.record(time.Now(), err)

@@ -275,7 +275,7 @@ func (c *produceCall) resolve(frame []byte, err error) {
 // match finds what became of each batch.
 func (c *produceCall) match() {
 	c.results = c.results[:0]
-	rest := produceResult{}
+	rest := produceResult{offset: -1}
 	switch {
 	case c.err != nil:
 		rest = produceResult{err: c.err, uncertain: c.wrote}
