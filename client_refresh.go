@@ -22,6 +22,7 @@ type refresher struct {
 	// owned by run
 	waiting  []*refresh          // in the order of arrival
 	interest map[string]struct{} // topics ever asked for, where Metadata.Full is false
+	periodic *refresh            // the last one of the ticker's
 	round    chan roundResult    // not nil while a round is under way
 	inRound  []*refresh
 	lastAuto time.Time
@@ -33,6 +34,7 @@ type refresh struct {
 	topics []string // nil: all that the client is interested in; empty: brokers only
 	auto   bool     // nobody asked for it by name: held to the minimum interval
 	done   chan error
+	gone   <-chan struct{} // closed when nobody waits any more; nil: never
 
 	// owned by the refresher
 	retries  int
@@ -62,7 +64,7 @@ func newRefresher(c *client) *refresher {
 
 // refreshMetadata asks for topics (see refresh) and waits for the outcome.
 func (c *client) refreshMetadata(topics []string, auto bool, done <-chan struct{}) error {
-	r := &refresh{topics: topics, auto: auto, retries: c.conf.Metadata.Retry.Max, done: make(chan error, 1)}
+	r := &refresh{topics: topics, auto: auto, retries: c.conf.Metadata.Retry.Max, done: make(chan error, 1), gone: done}
 	if t := c.conf.Metadata.Timeout; t > 0 {
 		r.deadline = time.Now().Add(t)
 	}
@@ -134,11 +136,14 @@ func (r *refresher) run() {
 
 // background is the periodic refresh, whose failure is only logged.
 func (r *refresher) background() {
-	call := &refresh{auto: true, retries: r.client.conf.Metadata.Retry.Max, done: make(chan error, 1)}
 	if !r.client.conf.Metadata.Full && len(r.interest) == 0 {
 		return
 	}
-	r.enter(call)
+	if r.periodic != nil && len(r.periodic.done) == 0 {
+		return // the last one is not answered yet
+	}
+	r.periodic = &refresh{auto: true, retries: r.client.conf.Metadata.Retry.Max, done: make(chan error, 1)}
+	r.enter(r.periodic)
 }
 
 func (r *refresher) enter(call *refresh) {
@@ -161,7 +166,11 @@ func (r *refresher) enter(call *refresh) {
 // startRound begins a round for the refreshes that are due, unless one is
 // under way. It returns how long there is nothing else to do.
 func (r *refresher) startRound(ctx context.Context) time.Duration {
-	if r.round != nil || len(r.waiting) == 0 {
+	if r.round != nil {
+		return never
+	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool { return isClosed(w.gone) })
+	if len(r.waiting) == 0 {
 		return never
 	}
 	now := time.Now()

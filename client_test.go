@@ -332,3 +332,65 @@ func TestClientBrokersThatAreGoneAreClosed(t *testing.T) {
 		t.Errorf("it is still known: %v", err)
 	}
 }
+
+func TestClientGivesUpRefreshesThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			if r, ok := req.(*MetadataRequest); ok && len(r.Topics) > 0 {
+				asked.Add(1)
+				resp := simpleMetadata(1, "t", 1)
+				resp.AddTopic(r.Topics[0], ErrUnknownTopicOrPartition)
+				return resp, nil
+			}
+			return standard(1, "t", 1, nil)(addr, h, req)
+		}
+		conf := s.config()
+		conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = 100, time.Second
+		c, err := newClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		time.AfterFunc(5*time.Second+time.Millisecond, func() { close(done) })
+		if err := c.refreshMetadata([]string{"nowhere"}, true, done); err != errAbandoned {
+			t.Error(err)
+		}
+		before := asked.Load()
+		time.Sleep(time.Minute)
+		if n := asked.Load(); n != before {
+			t.Errorf("asked %d times more after it was given up", n-before)
+		}
+		_ = c.Close()
+		s.close()
+	})
+}
+
+func TestClientPeriodicRefreshesDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Bool
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			if silent.Load() {
+				return nil, nil
+			}
+			return standard(1, "t", 1, nil)(addr, h, req)
+		}
+		conf := s.config()
+		conf.Metadata.RefreshFrequency, conf.Metadata.SingleFlight = time.Second, false
+		c, err := newClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		silent.Store(true)
+		time.Sleep(10*time.Minute + time.Millisecond)
+		waiting := make(chan int, 1)
+		c.apply(func(now *cluster) *cluster { waiting <- len(c.refresher.waiting); return now })
+		if n := <-waiting; n > 1 {
+			t.Errorf("%d refreshes wait", n)
+		}
+		_ = c.Close()
+		s.close()
+	})
+}

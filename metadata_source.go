@@ -102,6 +102,7 @@ func (s *foreignSource) load(topic string) error {
 	if err != nil {
 		return err
 	}
+	all = slices.Sorted(slices.Values(all)) // a copy: the list is the client's
 	t := &topicInfo{name: topic, all: all, writable: writable, dense: true}
 	brokers := make(map[int32]*Broker)
 	var failed error
