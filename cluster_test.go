@@ -116,7 +116,11 @@ func TestProofEveryOffsetIsSeenOnceWhilePartitionsMove(t *testing.T) {
 			}
 			for next := int64(0); next < messages; {
 				select {
-				case m := <-pc.Messages():
+				case m, open := <-pc.Messages():
+					if !open {
+						t.Errorf("partition %d: closed at offset %d", id, next)
+						return
+					}
 					if m.Offset != next || string(m.Value) != fmt.Sprint(next) {
 						t.Errorf("partition %d: offset %d with value %s, want offset %d", id, m.Offset, m.Value, next)
 						return

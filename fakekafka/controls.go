@@ -169,7 +169,12 @@ func (c *Cluster) Append(topic string, partition int32, records ...Record) (int6
 	if err != nil {
 		return -1, fmt.Errorf("fakekafka: appending to %s/%d: %w", topic, partition, err)
 	}
+	// Whoever leads takes it: the leader may move between the look and the
+	// append, which says whom it found.
 	o := p.append(p.leadership().leader, &in, false, false)
+	for o.err == sarama.ErrNotLeaderForPartition && o.leader >= 0 {
+		o = p.append(o.leader, &in, false, false)
+	}
 	if o.err != sarama.ErrNoError {
 		return -1, fmt.Errorf("fakekafka: appending to %s/%d: %w", topic, partition, o.err)
 	}
