@@ -390,7 +390,8 @@ func TestFetchWithoutProgressIsNotRepeatedAtOnce(t *testing.T) {
 		conf.Consumer.Return.Errors = true
 		c := cluster.consumer(t, conf)
 		pc := consume(t, c, "t", 0, 15)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute - time.Second) // between two fetches, which are two seconds apart
+		synctest.Wait()
 		if n := len(cluster.fetches()); n != 30 {
 			t.Errorf("%d fetches in a minute", n)
 		}
