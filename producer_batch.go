@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/IBM/sarama/internal/compress"
 	"github.com/IBM/sarama/internal/record"
 )
 
@@ -53,17 +52,20 @@ var batchPool = sync.Pool{New: func() any {
 // batchBytesPooledMax is the largest buffer that is kept for another batch.
 const batchBytesPooledMax = 4 << 20
 
-func newBatch(p *producerPartition, slot *brokerSlot) *batch {
+func newBatch(p *producerPartition, slot *brokerSlot, magic int8) *batch {
 	b := batchPool.Get().(*batch)
 	b.part, b.slot = p, slot
+	b.records.SetMagic(magic)
 	return b
 }
 
-// stamp writes the batch's numbers into its sealed form.
+// stamp writes the batch's numbers into its sealed form; a message set has none.
 func (b *batch) stamp() {
-	if b.stamped {
+	switch {
+	case b.records.Magic() < 2:
+	case b.stamped:
 		record.Stamp(b.wire, b.id, b.epoch, b.sequence)
-	} else {
+	default:
 		record.Stamp(b.wire, -1, -1, 0)
 	}
 }
@@ -93,38 +95,29 @@ func (b *batch) dropCancelled() (empty bool) {
 func (b *batch) rebuild(gone []bool) {
 	old := b.records
 	b.records = record.Builder{}
+	b.records.SetMagic(old.Magic())
 	msgs, calls := b.msgs[:0], b.calls[:0]
-	sealed, err := old.Seal(compress.None, 0, 0)
-	if err != nil {
-		panic("kafka: sealing an open batch: " + err.Error()) // it has records, and none are compressed
-	}
-	raw, _, err := record.Next(sealed)
-	if err != nil {
-		panic("kafka: reading an open batch: " + err.Error())
-	}
-	it, err := raw.Open(0)
-	if err != nil {
-		panic("kafka: reading an open batch: " + err.Error())
-	}
-	var rec record.Rec
-	for i := 0; it.Next(&rec); i++ {
+	old.Each(func(i int, timestampMs int64, r *record.Rec) {
 		if gone[i] {
-			continue
+			return
 		}
-		var headers []RecordHeader
-		for h := rec.Headers(); ; {
-			key, value, ok := h.Next()
-			if !ok {
-				break
-			}
-			headers = append(headers, RecordHeader{Key: key, Value: value})
-		}
-		record.Append(&b.records, raw.TimestampMs(&rec), rec.Key, rec.Value, headers)
+		record.Append(&b.records, timestampMs, r.Key, r.Value, recordHeaders(r))
 		msgs, calls = append(msgs, b.msgs[i]), append(calls, b.calls[i])
-	}
+	})
 	clear(b.msgs[len(msgs):])
 	clear(b.calls[len(calls):])
 	b.msgs, b.calls = msgs, calls
+}
+
+// recordHeaders are a record's headers as record.Append takes them.
+func recordHeaders(r *record.Rec) (list []RecordHeader) {
+	for h := r.Headers(); ; {
+		key, value, ok := h.Next()
+		if !ok {
+			return list
+		}
+		list = append(list, RecordHeader{Key: key, Value: value})
+	}
 }
 
 // free gives the batch back; nobody may hold it any more.

@@ -181,7 +181,7 @@ func TestProducerHandsARequestOverBeforeItsSenderMayBeStopped(t *testing.T) {
 		parts[id] = &producerPartition{topic: &producerTopic{name: "t"}, id: int32(id)}
 	}
 	for i := range 4 {
-		b := newBatch(parts[i%2], old.slot)
+		b := newBatch(parts[i%2], old.slot, 2)
 		record.Append[RecordHeader](&b.records, 0, nil, []byte("v"), nil)
 		b.msgs = append(b.msgs, &ProducerMessage{Topic: "t"})
 		o.enqueue(b)
