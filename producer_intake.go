@@ -39,6 +39,7 @@ type intake struct {
 	drained bool          // the owner was told that no more comes
 	giveUp  time.Time     // after Close: when waiting messages are failed
 	ended   bool
+	woken   int // how often a wait has ended
 
 	nextSweep time.Time // when batches and messages are looked at whose delivery timeout may be over
 }
@@ -87,6 +88,7 @@ func (in *intake) run() {
 		case <-in.mail.wake:
 		case <-timer.in(wait):
 		}
+		in.woken++
 	}
 }
 

@@ -28,6 +28,7 @@ type owner struct {
 	live      int                  // batches not settled
 	nextSweep time.Time            // when batches are looked at whose delivery timeout may be over
 	drained   bool                 // the intake is done
+	woken     int                  // how often a wait has ended
 	id        producerID
 	closing   bool
 	closedAt  time.Time
@@ -113,6 +114,7 @@ func (o *owner) run() {
 		case <-o.mail.wake:
 		case <-timer.in(wait):
 		}
+		o.woken++
 	}
 }
 

@@ -29,6 +29,9 @@ type sender struct {
 	// atomic: the owner waits for the sender to become idle
 	hungry atomic.Bool
 
+	// owned by run
+	woken int // how often a wait has ended
+
 	// owned by the owner
 	ready    []*producerPartition // whose next batch may go out
 	spare    []*producerPartition
@@ -73,6 +76,7 @@ func (s *sender) run() {
 	for {
 		select {
 		case call := <-s.next:
+			s.woken++
 			s.handle(call)
 		case <-s.quit:
 			select {
