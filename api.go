@@ -31,7 +31,7 @@ type api struct {
 
 	flexible      int16 // first flexible version (KIP-482), none when negative
 	throttleFirst int16 // first version whose brokers answer before they throttle (KIP-219)
-	sentMax       int16 // highest version that this package's own components send
+	sentMax       int16 // highest version that this package's own components send to a broker that has not said what it takes
 
 	// since holds, for each version from 0, the first Config.Version that may
 	// send it.
@@ -135,8 +135,10 @@ func (a *api) max() int16 { return int16(len(a.since)) - 1 }
 
 // versionFor is the version that this package's components ask for under a
 // Config.Version: the highest that it allows.
-func (a *api) versionFor(v KafkaVersion) int16 {
-	for n := a.sentMax; n > 0; n-- {
+func (a *api) versionFor(v KafkaVersion) int16 { return a.versionUpTo(a.sentMax, v) }
+
+func (a *api) versionUpTo(n int16, v KafkaVersion) int16 {
+	for ; n > 0; n-- {
 		if v.IsAtLeast(a.since[n]) {
 			return n
 		}

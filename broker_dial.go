@@ -40,6 +40,16 @@ func (l *link) clamp(req body) error {
 	return nil
 }
 
+// newest is the highest version that Config.Version allows, where the broker
+// has said that it takes it; otherwise the version of clients that ask nothing.
+func (l *link) newest(a *api) int16 {
+	version := a.versionFor(l.conf.Version)
+	if l.versions == nil || !l.versions[a.key].known {
+		return version
+	}
+	return max(version, min(a.versionUpTo(a.max(), l.conf.Version), l.versions[a.key].max))
+}
+
 // connect dials and shakes hands, all of it under Net.DialTimeout but for the
 // time that the broker takes to answer, which Net.ReadTimeout bounds.
 func (l *link) connect(ctx context.Context) error {

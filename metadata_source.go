@@ -15,6 +15,9 @@ type metadataSource interface {
 	// refresh asks for a topic and returns when the snapshot has the answer,
 	// or why there is none, or when done is closed. It may wait long.
 	refresh(topic string, done <-chan struct{}) error
+	// hint takes what brokers have said of new leaders; when it returns the
+	// snapshot has what is of use. It waits for nothing but the refresher.
+	hint(hints []leaderHint)
 }
 
 // sourceOf is the source that a client is. Only this package's own client
@@ -39,6 +42,8 @@ func (s ownSource) refresh(topic string, done <-chan struct{}) error {
 	}
 	return s.client.refreshMetadata([]string{topic}, true, done)
 }
+
+func (s ownSource) hint(hints []leaderHint) { s.client.hint(hints) }
 
 // foreignSource builds a snapshot from the methods of a Client that is not
 // this package's own. Upstream asks such a client for every message; here its
@@ -90,6 +95,9 @@ func (s *foreignSource) refresh(topic string, _ <-chan struct{}) error {
 	}
 	return s.load(topic)
 }
+
+// hint does nothing: the client whose answers are asked for is the one to know.
+func (s *foreignSource) hint([]leaderHint) {}
 
 // load reads what the client says of a topic now, as upstream asks: all
 // partitions, writable ones, the leader of each.

@@ -25,6 +25,7 @@ type batch struct {
 	calls   []syncRef   // of a sync producer: one for each of msgs
 	held    budgetShare // what the batch takes of the budget
 	counted int         // bytes that the batch adds to its slot's, while it is open
+	opened  time.Time   // when the oldest message came
 	wire    []byte      // sealed form, in memory of records; nil until the first hand-over
 
 	// How the batch has fared; changed by the owner alone, between hand-overs.
@@ -94,30 +95,45 @@ func (b *batch) dropCancelled() (empty bool) {
 // rebuild writes the batch anew without some of its records.
 func (b *batch) rebuild(gone []bool) {
 	old := b.records
-	b.records = record.Builder{}
+	b.records, b.wire = record.Builder{}, nil
 	b.records.SetMagic(old.Magic())
 	msgs, calls := b.msgs[:0], b.calls[:0]
-	old.Each(func(i int, timestampMs int64, r *record.Rec) {
+	eachRecord(&old, func(i int, timestampMs int64, key, value []byte, headers []RecordHeader) {
 		if gone[i] {
 			return
 		}
-		record.Append(&b.records, timestampMs, r.Key, r.Value, recordHeaders(r))
-		msgs, calls = append(msgs, b.msgs[i]), append(calls, b.calls[i])
+		appendRecord(b, timestampMs, key, value, headers)
+		msgs = append(msgs, b.msgs[i])
+		if len(b.calls) > 0 {
+			calls = append(calls, b.calls[i])
+		}
 	})
 	clear(b.msgs[len(msgs):])
 	clear(b.calls[len(calls):])
 	b.msgs, b.calls = msgs, calls
 }
 
-// recordHeaders are a record's headers as record.Append takes them.
-func recordHeaders(r *record.Rec) (list []RecordHeader) {
-	for h := r.Headers(); ; {
-		key, value, ok := h.Next()
-		if !ok {
-			return list
+// appendRecord copies a record to an open batch.
+func appendRecord(b *batch, timestampMs int64, key, value []byte, headers []RecordHeader) {
+	record.Append(&b.records, timestampMs, key, value, headers)
+}
+
+// eachRecord reads the records of a batch that this producer has built, sealed
+// or not. The bytes are the builder's; the headers are only good until yield
+// returns.
+func eachRecord(b *record.Builder, yield func(i int, timestampMs int64, key, value []byte, headers []RecordHeader)) {
+	var headers []RecordHeader
+	b.Each(func(i int, timestampMs int64, r *record.Rec) {
+		headers = headers[:0]
+		for h := r.Headers(); ; {
+			key, value, ok := h.Next()
+			if !ok {
+				break
+			}
+			headers = append(headers, RecordHeader{Key: key, Value: value})
 		}
-		list = append(list, RecordHeader{Key: key, Value: value})
-	}
+		yield(i, timestampMs, r.Key, r.Value, headers)
+	})
 }
 
 // free gives the batch back; nobody may hold it any more.
@@ -141,16 +157,28 @@ type producerTopic struct {
 	name    string
 	metrics *topicMetrics
 
+	// atomic: how large a batch may be, by what a broker refused; 0 while none
+	// was. Lowered by the owner.
+	batchBytesMax atomic.Int64
+
 	// owned by the intake
 	info        *topicInfo // nil: not known yet
 	seen        *cluster   // where info was last looked up
 	partitioner Partitioner
 	dynamic     DynamicConsistencyPartitioner // the partitioner, where it is one
+	sticky      *stickyPartitioner            // same
 	parts       []*producerPartition          // by id, where ids are dense
 	sparse      map[int32]*producerPartition  // the others
 	waiting     []acceptedMessage             // messages that came before the topic was known
 	resolving   bool
 	breaker     breaker // of look-ups of the topic
+}
+
+// limitBatches lowers the size of the topic's batches.
+func (t *producerTopic) limitBatches(n int64) {
+	if now := t.batchBytesMax.Load(); now == 0 || n < now {
+		t.batchBytesMax.Store(n)
+	}
 }
 
 // producerPartition is a partition that messages were sent to.
@@ -238,4 +266,6 @@ type acceptedMessage struct {
 	ref  syncRef
 	size int64 // share of the budget
 	held bool  // has taken it
+
+	since time.Time // when it began to wait for its topic; zero: it did not
 }

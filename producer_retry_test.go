@@ -148,6 +148,8 @@ type changingSource struct{ now func() *cluster }
 
 func (s changingSource) snapshot() *cluster { return s.now() }
 
+func (s changingSource) hint([]leaderHint) {}
+
 func (s changingSource) refresh(string, <-chan struct{}) error { return nil }
 
 // TestProducerHandsARequestOverBeforeItsSenderMayBeStopped lets a broker change
