@@ -45,12 +45,24 @@ const oldBatch = 60 // messages sent at a time
 // oldTime is the time of a message in milliseconds: it goes back and forth.
 func oldTime(i int) time.Time { return time.UnixMilli(1_500_000_000_000 + int64(i^5)) }
 
+// oldLog is what produceOld has written to a partition, and how a consumer sees
+// it.
+type oldLog struct {
+	topic      string
+	partition  int32
+	sent       int  // messages
+	times      bool // which have their time
+	compressed bool
+	legacy     bool // fetched as messages, not batches
+}
+
 // oldMessages are messages whose fields tell their number.
-func oldMessages(topic string, from int) []*sarama.ProducerMessage {
+func (l *oldLog) messages(from int) []*sarama.ProducerMessage {
 	list := make([]*sarama.ProducerMessage, oldBatch)
 	for i := range list {
 		n := from + i
-		m := &sarama.ProducerMessage{Topic: topic, Timestamp: oldTime(n), Value: sarama.StringEncoder(fmt.Sprintf("value %d %s", n, strings.Repeat("x", n%40)))}
+		m := &sarama.ProducerMessage{Topic: l.topic, Partition: l.partition, Timestamp: oldTime(n)}
+		m.Value = sarama.StringEncoder(fmt.Sprintf("value %d %s", n, strings.Repeat("x", n%40)))
 		if n%3 != 0 {
 			m.Key = sarama.StringEncoder(fmt.Sprintf("key %d", n))
 		}
@@ -65,28 +77,27 @@ func oldMessages(topic string, from int) []*sarama.ProducerMessage {
 	return list
 }
 
-// produceOld sends two batches, and one message alone.
-func produceOld(t *testing.T, addrs []string, conf *sarama.Config, topic string) int {
+// produce sends two batches, and one message alone.
+func (l *oldLog) produce(t *testing.T, addrs []string, conf *sarama.Config) {
 	t.Helper()
 	p, err := sarama.NewSyncProducer(addrs, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeIt(t, p)
-	sent := 0
+	l.compressed = conf.Producer.Compression != sarama.CompressionNone
 	for _, n := range []int{oldBatch, oldBatch, 1} {
-		list := oldMessages(topic, sent)[:n]
+		list := l.messages(l.sent)[:n]
 		if err := p.SendMessages(list); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range list {
-			if m.Offset != int64(sent+i) || !m.Timestamp.Equal(oldTime(sent+i)) {
-				t.Fatalf("message %d got offset %d, time %v", sent+i, m.Offset, m.Timestamp)
+			if m.Offset != int64(l.sent+i) || !m.Timestamp.Equal(oldTime(l.sent+i)) {
+				t.Fatalf("message %d got offset %d, time %v", l.sent+i, m.Offset, m.Timestamp)
 			}
 		}
-		sent += n
+		l.sent += n
 	}
-	return sent
 }
 
 func closeIt(t *testing.T, c interface{ Close() error }) {
@@ -96,54 +107,60 @@ func closeIt(t *testing.T, c interface{ Close() error }) {
 	}
 }
 
-// wantOld consumes from an offset on and wants what produceOld has sent; times
-// says whether it was sent and is fetched with its time, legacy whether it is
-// fetched as messages.
-func wantOld(t *testing.T, addrs []string, conf *sarama.Config, topic string, from, sent int, times, legacy, compressed bool) {
+// consume reads from an offset on and wants what produce has sent.
+func (l oldLog) consume(t *testing.T, addrs []string, conf *sarama.Config, from int) {
 	t.Helper()
 	c, err := sarama.NewConsumer(addrs, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeIt(t, c)
-	pc, err := c.ConsumePartition(topic, 0, int64(from))
+	pc, err := c.ConsumePartition(l.topic, l.partition, int64(from))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeIt(t, pc)
-	want := append(append(oldMessages(topic, 0), oldMessages(topic, oldBatch)...), oldMessages(topic, 2*oldBatch)...)[:sent]
-	for n := from; n < sent; n++ {
-		var m *sarama.ConsumerMessage
+	var want []*sarama.ProducerMessage
+	for n := 0; n < l.sent; n += oldBatch {
+		want = append(want, l.messages(n)...)
+	}
+	for n := from; n < l.sent; n++ {
 		select {
-		case m = <-pc.Messages():
+		case m := <-pc.Messages():
+			l.check(t, want, n, m)
 		case err := <-pc.Errors():
 			t.Fatal(err)
 		}
-		if m.Offset != int64(n) || string(m.Key) != textOf(want[n].Key) || string(m.Value) != textOf(want[n].Value) ||
-			(m.Key == nil) != (want[n].Key == nil) || (m.Value == nil) != (want[n].Value == nil) {
-			t.Fatalf("offset %d: got offset %d, key %q, value %q", n, m.Offset, m.Key, m.Value)
-		}
-		if (m.Headers == nil) != legacy {
-			t.Errorf("offset %d: headers %#v", n, m.Headers)
-		}
-		var at, block time.Time
-		if times {
-			at = want[n].Timestamp
-		}
-		if legacy && times {
-			block = at
-			if compressed { // that of the latest of its batch
-				first := n / oldBatch * oldBatch
-				for _, other := range want[first:min(first+oldBatch, sent)] {
-					if other.Timestamp.After(block) {
-						block = other.Timestamp
-					}
+	}
+}
+
+// check wants m to be the message of this number.
+func (l oldLog) check(t *testing.T, want []*sarama.ProducerMessage, n int, m *sarama.ConsumerMessage) {
+	t.Helper()
+	if m.Offset != int64(n) || string(m.Key) != textOf(want[n].Key) || string(m.Value) != textOf(want[n].Value) ||
+		(m.Key == nil) != (want[n].Key == nil) || (m.Value == nil) != (want[n].Value == nil) {
+		t.Fatalf("offset %d: got offset %d, key %q, value %q", n, m.Offset, m.Key, m.Value)
+	}
+	if (m.Headers == nil) != l.legacy {
+		t.Errorf("offset %d: headers %#v", n, m.Headers)
+	}
+	var at, block time.Time
+	if l.times {
+		at = want[n].Timestamp
+	}
+	if l.times && l.legacy {
+		block = at
+		if l.compressed { // that of the latest of its batch
+			first := n / oldBatch * oldBatch
+			for _, other := range want[first:min(first+oldBatch, l.sent)] {
+				if other.Timestamp.After(block) {
+					block = other.Timestamp
 				}
 			}
 		}
-		if !m.Timestamp.Equal(at) || !m.BlockTimestamp.Equal(block) {
-			t.Errorf("offset %d: time %v, block's %v, want %v, %v", n, m.Timestamp, m.BlockTimestamp, at, block)
-		}
+	}
+	if !m.Timestamp.Equal(at) || !m.BlockTimestamp.Equal(block) {
+		t.Errorf("offset %d: time %v, block's %v, want %v, %v", n, m.Timestamp, m.BlockTimestamp, at, block)
 	}
 }
 
@@ -155,34 +172,32 @@ func textOf(e sarama.Encoder) string {
 	return string(b)
 }
 
-// tryOldFormats produces and consumes with each old version and codec. topic
-// makes a new topic; asking says whether the brokers know ApiVersions.
-func tryOldFormats(t *testing.T, cluster func(t *testing.T, v sarama.KafkaVersion) (addrs []string, newer []sarama.KafkaVersion, asking bool)) {
+// tryOldFormats produces and consumes with each old version and codec. cluster
+// gives a cluster for a version, the versions with which what is produced is
+// consumed besides, and says whether the brokers know ApiVersions.
+func tryOldFormats(t *testing.T, cluster func(t *testing.T, v sarama.KafkaVersion) (addrs []string, others []sarama.KafkaVersion, asking bool)) {
 	for _, v := range oldVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			addrs, newer, asking := cluster(t, v)
+			addrs, others, asking := cluster(t, v)
 			for _, codec := range oldCodecs(v) {
 				t.Run(codec.String(), func(t *testing.T) {
-					topic := fmt.Sprintf("old-%v-%v", v, codec)
 					conf := oldConfig(v)
 					conf.Producer.Compression = codec
 					conf.ApiVersionsRequest = asking
-					sent := produceOld(t, addrs, conf, topic)
-					times := v.IsAtLeast(sarama.V0_10_0_0)
-					compressed := codec != sarama.CompressionNone
-					for _, from := range []int{0, 1, 37, oldBatch - 1, oldBatch, sent - 1} {
-						wantOld(t, addrs, conf, topic, from, sent, times, true, compressed)
+					log := oldLog{topic: fmt.Sprintf("old-%v-%v", v, codec), times: v.IsAtLeast(sarama.V0_10_0_0), legacy: true}
+					log.produce(t, addrs, conf)
+					for _, from := range []int{0, 1, 37, oldBatch - 1, oldBatch, log.sent - 1} {
+						log.consume(t, addrs, conf, from)
 					}
 					small := oldConfig(v)
 					small.ApiVersionsRequest = asking
 					small.Consumer.Fetch.Default = 40 // cuts most messages
-					wantOld(t, addrs, small, topic, 0, sent, times, true, compressed)
-					for _, other := range newer {
-						conf := oldConfig(other)
-						legacy := !other.IsAtLeast(sarama.V0_11_0_0)
-						// A batch's block has its greatest time whatever the codec,
-						// but is only told of in old messages that are compressed.
-						wantOld(t, addrs, conf, topic, 41, sent, times && other.IsAtLeast(sarama.V0_10_0_0), legacy, compressed)
+					log.consume(t, addrs, small, 0)
+					for _, other := range others {
+						log := log
+						log.times = log.times && other.IsAtLeast(sarama.V0_10_0_0)
+						log.legacy = !other.IsAtLeast(sarama.V0_11_0_0)
+						log.consume(t, addrs, oldConfig(other), 41)
 					}
 				})
 			}
@@ -212,6 +227,88 @@ func TestOldFormatsOnKafka3(t *testing.T) {
 	tryOldFormats(t, func(*testing.T, sarama.KafkaVersion) ([]string, []sarama.KafkaVersion, bool) {
 		return cluster.Addrs(), []sarama.KafkaVersion{sarama.V0_9_0_0, sarama.V0_10_2_0, sarama.V3_9_0_0}, true
 	})
+}
+
+// TestOldFormatsInTheLogsOfKafka2 reads messages that a broker has stored as
+// such, some of them converted by it from what it was sent, and then batches
+// behind them in the same partition.
+func TestOldFormatsInTheLogsOfKafka2(t *testing.T) {
+	cluster := realKafka(t, kafkalocal.Options{Version: "2.8.2"})
+	addrs := cluster.Addrs()
+	tool := func(class string, args ...string) {
+		t.Helper()
+		if _, err := cluster.Tool(t.Context(), class, nil, append([]string{"--bootstrap-server", addrs[0]}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions := []sarama.KafkaVersion{sarama.V0_9_0_0, sarama.V0_10_0_0, sarama.V0_10_2_0, sarama.V2_8_0_0}
+	for _, format := range []string{"0.9.0", "0.10.2"} {
+		t.Run(format, func(t *testing.T) {
+			topic := "format-" + format
+			tool("kafka.admin.TopicCommand", "--create", "--topic", topic, "--partitions", "16", "--config", "message.format.version="+format)
+			var logs []*oldLog
+			for _, v := range versions {
+				for _, codec := range oldCodecs(v) {
+					conf := oldConfig(v)
+					conf.Producer.Compression = codec
+					log := &oldLog{topic: topic, partition: int32(len(logs)), legacy: true}
+					log.times = format == "0.10.2" && v.IsAtLeast(sarama.V0_10_0_0)
+					log.produce(t, addrs, conf)
+					for _, reader := range versions {
+						log := *log
+						log.times = log.times && reader.IsAtLeast(sarama.V0_10_0_0)
+						for _, from := range []int{0, 37, log.sent - 1} {
+							log.consume(t, addrs, oldConfig(reader), from)
+						}
+					}
+					logs = append(logs, log)
+				}
+			}
+			tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "message.format.version=2.8")
+			for _, log := range logs {
+				log.produceBatches(t, addrs)
+			}
+		})
+	}
+}
+
+// produceBatches sends batches after the old messages, and consumes both.
+func (l oldLog) produceBatches(t *testing.T, addrs []string) {
+	t.Helper()
+	conf := oldConfig(sarama.V2_8_0_0)
+	conf.Producer.Idempotent, conf.Producer.RequiredAcks = true, sarama.WaitForAll
+	conf.Consumer.IsolationLevel = sarama.ReadCommitted
+	p, err := sarama.NewSyncProducer(addrs, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, p)
+	for range 3 {
+		m := &sarama.ProducerMessage{Topic: l.topic, Partition: l.partition, Value: sarama.StringEncoder("batch"), Headers: []sarama.RecordHeader{{Key: []byte("h")}}}
+		if _, _, err := p.SendMessage(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := sarama.NewConsumer(addrs, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, c)
+	pc, err := c.ConsumePartition(l.topic, l.partition, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, pc)
+	for n := range int64(l.sent + 3) {
+		select {
+		case m := <-pc.Messages():
+			if batch := n >= int64(l.sent); m.Offset != n || len(m.Headers) > 0 != batch || batch && string(m.Value) != "batch" || batch && !m.BlockTimestamp.IsZero() {
+				t.Fatalf("offset %d: %+v", n, m)
+			}
+		case err := <-pc.Errors():
+			t.Fatal(err)
+		}
+	}
 }
 
 // realKafka starts a Kafka, where one can run.
