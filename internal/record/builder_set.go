@@ -26,13 +26,13 @@ func (b *Builder) addMessage(timestampMs int64, key, value []byte) {
 	b.count++
 }
 
-// sealSet is Seal for message sets. All messages of an uncompressed set have
-// offset 0, as brokers overwrite it; those in a wrapper count from 0.
+// sealSet is Seal for message sets. Messages of version 1 in a wrapper count
+// from 0 (KIP-31); all others have offset 0, as brokers overwrite it.
 func (b *Builder) sealSet(codec compress.Codec, level int) ([]byte, error) {
 	if len(b.raw) > math.MaxInt32 {
 		return nil, fmt.Errorf("message set of %d bytes is larger than the format can hold", len(b.raw))
 	}
-	b.number(codec != compress.None)
+	b.number(codec != compress.None && b.Magic() > 0)
 	if codec == compress.None {
 		return b.raw, nil
 	}
