@@ -3,6 +3,8 @@ package sarama_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -404,4 +406,75 @@ func versionsOf(cluster *fakekafka.Cluster, api fakekafka.API) (list []int16) {
 		}
 	}
 	return list
+}
+
+// A producer of message sets sends again, in order, splits what is too large,
+// and leaves out what is no longer wanted, as with batches.
+func TestOldFormatSurvivesFailures(t *testing.T) {
+	for _, v := range []sarama.KafkaVersion{sarama.V0_9_0_0, sarama.V0_10_2_0} {
+		for _, codec := range []sarama.CompressionCodec{sarama.CompressionNone, sarama.CompressionGZIP} {
+			t.Run(fmt.Sprint(v, codec), func(t *testing.T) {
+				cluster := fakekafka.New(t, fakekafka.Options{Version: v, MessageMaxBytes: 3000, Topics: []fakekafka.Topic{{Name: "t"}}})
+				conf := oldConfig(v)
+				conf.ApiVersionsRequest = false
+				conf.Producer.Compression = codec
+				p, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer closeIt(t, p)
+				cluster.FailProduce("t", 0, sarama.ErrNotLeaderForPartition, 1)
+				cluster.FailProduce("t", 0, sarama.ErrInvalidMessage, 1)
+				noise := rand.NewChaCha8([32]byte{})
+				var list []*sarama.ProducerMessage
+				var want []string
+				for range 40 { // in one batch, far above the limit when compressed
+					value := make([]byte, 250)
+					_, _ = noise.Read(value)
+					list = append(list, &sarama.ProducerMessage{Topic: "t", Value: sarama.ByteEncoder(value)})
+					want = append(want, string(value))
+				}
+				if err := p.SendMessages(list); err != nil {
+					t.Fatal(err)
+				}
+				records, err := cluster.Records("t", 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, r := range records {
+					got = append(got, string(r.Value))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%d records of %d, or in another order", len(got), len(want))
+				}
+				for i, m := range list {
+					if m.Offset != int64(i) {
+						t.Errorf("message %d has offset %d", i, m.Offset)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Brokers before 0.10 hang up when they are asked for their versions: as with
+// Sarama 1.61.1, ApiVersionsRequest has to be off.
+func TestOldBrokersHangUpOnApiVersions(t *testing.T) {
+	cluster := fakekafka.New(t, fakekafka.Options{Version: sarama.V0_9_0_0, Topics: []fakekafka.Topic{{Name: "t"}}})
+	conf := oldConfig(sarama.V0_9_0_0)
+	conf.Metadata.Retry.Max = 1
+	if _, err := sarama.NewClient(cluster.Addrs(), conf); !errors.Is(err, sarama.ErrOutOfBrokers) || !errors.Is(err, io.EOF) ||
+		!strings.Contains(err.Error(), "ApiVersionsRequest") {
+		t.Error(err)
+	}
+	conf.ApiVersionsRequest = false
+	client, err := sarama.NewClient(cluster.Addrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, client)
+	if offset, err := client.GetOffset("t", 0, sarama.OffsetNewest); err != nil || offset != 0 {
+		t.Errorf("newest offset %d, %v", offset, err)
+	}
 }
