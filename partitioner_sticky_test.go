@@ -59,8 +59,8 @@ func TestStickyPartitionersStayAndThenChange(t *testing.T) {
 }
 
 func TestStickyPartitionersTakeEveryPartitionAndNoOther(t *testing.T) {
-	for name, make := range map[string]PartitionerConstructor{"sticky": NewStickyPartitioner, "adaptive": NewAdaptivePartitioner} {
-		p := make("t")
+	for name, constructor := range map[string]PartitionerConstructor{"sticky": NewStickyPartitioner, "adaptive": NewAdaptivePartitioner} {
+		p := constructor("t")
 		if _, err := p.Partition(&ProducerMessage{}, 0); err == nil {
 			t.Errorf("%s: chose from nothing", name)
 		}
