@@ -18,7 +18,8 @@
 // Records are kept in memory, in batches of version 2 (magic 2); message sets
 // of versions 0 and 1 are refused, as by Kafka 4, so that clients need Kafka
 // 0.11 or later in their configuration. All replicas of a partition share one
-// log: a follower is always in sync while its broker is up.
+// log: a follower is always in sync while its broker is up, unless
+// Cluster.SetReplicaEnd says otherwise.
 //
 // # Who owns what
 //
