@@ -53,6 +53,14 @@ func (l *link) newest(a *api) int16 {
 	return max(version, min(a.versionUpTo(a.max(), l.conf.Version), l.versions[a.key].max))
 }
 
+// agreed is newest, lowered to what the broker takes.
+func (l *link) agreed(a *api) int16 {
+	if l.says(a) {
+		return min(l.newest(a), l.versions[a.key].max)
+	}
+	return l.newest(a)
+}
+
 // connect dials and shakes hands, all of it under Net.DialTimeout but for the
 // time that the broker takes to answer, which Net.ReadTimeout bounds.
 func (l *link) connect(ctx context.Context) error {

@@ -239,7 +239,7 @@ func (f *fetcher) failed(err error) {
 // version is that of the next request on a connection: the newest, as long as
 // it says by name which topics it is about where an id is not known.
 func (f *fetcher) version(k *link) int16 {
-	version := k.newest(apiFetch)
+	version := k.agreed(apiFetch)
 	if version >= fetchNamesIDs {
 		for _, c := range f.cursors {
 			if c.idText == "" {
