@@ -40,9 +40,9 @@ type cursor struct {
 	reset        reset // how it goes on, if it leaves for that
 	pace         pace
 
-	// The replica that is fetched from in place of the leader, -1 for none
+	// The replica that is fetched from in place of the leader, nil for none
 	// (KIP-392), until when, and until when none is to be; owned by the holder.
-	replica        int32
+	replica        *Broker
 	leaseEnd       time.Time
 	noReplicaUntil time.Time
 
@@ -91,7 +91,7 @@ func (c *cursor) takeBack(r *rewind) {
 // feeder must have nothing left.
 func (c *cursor) seek(offset int64, epoch int32) {
 	c.offset, c.lastEpoch, c.seeks, c.reset = offset, epoch, true, reset{}
-	c.fetchBytes, c.replica = c.pc.conf.Consumer.Fetch.Default, -1
+	c.fetchBytes, c.replica = c.pc.conf.Consumer.Fetch.Default, nil
 }
 
 // identity is what a topic's metadata tells of which topic it is.
@@ -168,7 +168,7 @@ func newDispatcher(c *consumer) *dispatcher {
 // call it.
 func (d *dispatcher) begin(pc *partitionConsumer, offset int64, leader *Broker, epoch int32) {
 	c := &cursor{
-		pc: pc, offset: offset, lastEpoch: -1, leaderEpoch: epoch, checkedEpoch: epoch, replica: -1,
+		pc: pc, offset: offset, lastEpoch: -1, leaderEpoch: epoch, checkedEpoch: epoch,
 		fetchBytes: d.conf.Consumer.Fetch.Default,
 	}
 	if snapshot := d.known(); snapshot != nil {
@@ -189,6 +189,19 @@ func (d *dispatcher) known() *cluster {
 		return nil
 	}
 	return d.own.cluster.Load()
+}
+
+// broker finds a broker by its id, nil for one that the client does not know.
+// A client that is not this package's own is asked. Fetchers call it.
+func (d *dispatcher) broker(id int32) *Broker {
+	if d.own != nil {
+		return d.own.cluster.Load().brokers[id]
+	}
+	b, err := d.consumer.client.Broker(id)
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // newCursor is a cursor whose leader is known already.
@@ -395,15 +408,11 @@ func (d *dispatcher) placeAt(c *cursor, snapshot *cluster, leader *Broker, epoch
 	case id == unknownTopic && t != nil && t.id != (Uuid{}):
 		c.setTopicID(t.id)
 	}
-	if c.replica >= 0 {
-		b := snapshot.brokers[c.replica]
-		if b != nil && epoch == c.leaderEpoch {
-			d.assign(c, b)
-			return
-		}
-		c.replica = -1
+	if c.replica != nil && epoch == c.leaderEpoch {
+		d.assign(c, c.replica)
+		return
 	}
-	c.leaderEpoch = epoch
+	c.replica, c.leaderEpoch = nil, epoch
 	d.assign(c, leader)
 }
 

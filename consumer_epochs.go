@@ -15,7 +15,7 @@ const epochsNamed = 2
 // was known to be in its log.
 func (f *fetcher) unchecked() (list []*cursor) {
 	for _, c := range f.wanted {
-		if c.lastEpoch >= 0 && c.leaderEpoch > c.checkedEpoch && c.replica < 0 {
+		if c.lastEpoch >= 0 && c.leaderEpoch > c.checkedEpoch && c.replica == nil {
 			list = append(list, c)
 		}
 	}
@@ -97,7 +97,7 @@ func (f *fetcher) checked(c *cursor, end *epochEnd) bool {
 // cursor goes back there; without, its partition consumer ends. It returns
 // false when it has given the cursor up.
 func (f *fetcher) diverged(c *cursor, epoch int32, end int64) bool {
-	if c.replica >= 0 { // which may just be behind
+	if c.replica != nil { // which may just be behind
 		f.leaveReplica(c, ErrOffsetOutOfRange)
 		return false
 	}

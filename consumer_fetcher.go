@@ -127,9 +127,9 @@ func (f *fetcher) dropGone() {
 			f.giveUp(c, leaveMoved)
 			return true
 		}
-		if c.replica >= 0 && now.After(c.leaseEnd) {
+		if c.replica != nil && now.After(c.leaseEnd) {
 			DebugLogger.Printf("consumer/broker/%d has served %s/%d for long enough, the leader is asked again\n", f.id, c.pc.topic, c.pc.partition)
-			c.replica = -1
+			c.replica = nil
 			f.giveUp(c, leaveMoved)
 			return true
 		}
@@ -337,7 +337,7 @@ func (f *fetcher) fail(c *cursor, err error) {
 		f.giveUp(c, leaveClosed)
 		return
 	}
-	if c.replica >= 0 {
+	if c.replica != nil {
 		f.leaveReplica(c, err)
 		return
 	}
@@ -349,7 +349,7 @@ func (f *fetcher) fail(c *cursor, err error) {
 // failSilently is fail for what is not worth telling the user: a leader has
 // moved, say.
 func (f *fetcher) failSilently(c *cursor, err error) {
-	if c.replica >= 0 {
+	if c.replica != nil {
 		f.leaveReplica(c, err)
 		return
 	}

@@ -522,3 +522,32 @@ func TestPartitionOffsetsAreKnown(t *testing.T) {
 		}
 	})
 }
+
+// embedding is a Client as users write them.
+type embedding struct{ sarama.Client }
+
+func TestFetchFromTheClosestReplicaByAClientOfTheUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, fakekafka.Options{ReadFromRack: true}, sarama.MaxVersion)
+		b.onOne()
+		b.conf.RackID = "c"
+		own, err := sarama.NewClient(b.Addrs(), b.conf)
+		b.must(err)
+		defer func() { b.must(own.Close()) }()
+		b.cons, err = sarama.NewConsumerFromClient(embedding{own})
+		b.must(err)
+		b.write(0, 0, 3)
+		pc := b.consume(0, sarama.OffsetOldest)
+		b.read(pc, 0, 0, 3)
+		b.polls(2)
+		b.fetched()
+		b.polls(2)
+		b.fetchedFrom("Fetch@3")
+		b.must(b.MoveLeader("t", 0, 2))
+		b.write(0, 3, 3)
+		b.read(pc, 3, 3, 3)
+		b.polls(2)
+		b.calm(pc)
+		b.must(pc.Close())
+	})
+}

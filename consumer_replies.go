@@ -123,7 +123,7 @@ func (f *fetcher) apply(c *cursor, resp *fetchResponse, p *fetchedPartition, fra
 // is what Consumer.Offsets.Reset says.
 func (f *fetcher) outOfRange(c *cursor, err error) {
 	switch {
-	case c.replica >= 0:
+	case c.replica != nil:
 		f.leaveReplica(c, err)
 	case f.conf.Consumer.Offsets.Reset == OffsetResetNone:
 		Logger.Printf("consumer/%s/%d shutting down because offset %d is out of range\n", c.pc.topic, c.pc.partition, c.offset)
@@ -160,10 +160,10 @@ func (f *fetcher) followHints() {
 	snapshot := source.snapshot()
 	for _, c := range f.hinted {
 		why := leaveFailed
-		if _, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition); err == nil && epoch > c.leaderEpoch || c.replica >= 0 {
+		if _, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition); err == nil && epoch > c.leaderEpoch || c.replica != nil {
 			why = leaveMoved
 		}
-		c.replica = -1
+		c.replica = nil
 		f.giveUp(c, why)
 		f.remove(c)
 	}
@@ -184,10 +184,11 @@ const defaultLease = 10 * time.Minute
 // has been asked about replicas.
 func (f *fetcher) stays(c *cursor, preferred int32) bool {
 	now := time.Now()
-	if preferred < 0 || f.conf.RackID == "" || c.replica >= 0 || preferred == f.id || now.Before(c.noReplicaUntil) {
+	if preferred < 0 || f.conf.RackID == "" || c.replica != nil || preferred == f.id || now.Before(c.noReplicaUntil) {
 		return true
 	}
-	if f.dispatcher.source.snapshot().brokers[preferred] == nil {
+	replica := f.dispatcher.broker(preferred)
+	if replica == nil {
 		DebugLogger.Printf("consumer/broker/%d prefers broker %d for %s/%d, which is not known\n", f.id, preferred, c.pc.topic, c.pc.partition)
 		c.noReplicaUntil = now.Add(replicaAvoided)
 		return true
@@ -197,7 +198,7 @@ func (f *fetcher) stays(c *cursor, preferred int32) bool {
 		lease = defaultLease
 	}
 	Logger.Printf("consumer/broker/%d abandoned in favor of preferred replica broker/%d: %s/%d\n", f.id, preferred, c.pc.topic, c.pc.partition)
-	c.replica, c.leaseEnd = preferred, now.Add(lease)
+	c.replica, c.leaseEnd = replica, now.Add(lease)
 	f.giveUp(c, leaveMoved)
 	return false
 }
@@ -205,7 +206,7 @@ func (f *fetcher) stays(c *cursor, preferred int32) bool {
 // leaveReplica sends a cursor back to its leader, at once.
 func (f *fetcher) leaveReplica(c *cursor, why error) {
 	Logger.Printf("consumer/broker/%d abandoned subscription to %s/%d in favor of the leader because %v\n", f.id, c.pc.topic, c.pc.partition, why)
-	c.replica, c.noReplicaUntil = -1, time.Now().Add(replicaAvoided)
+	c.replica, c.noReplicaUntil = nil, time.Now().Add(replicaAvoided)
 	f.giveUp(c, leaveMoved)
 }
 
