@@ -549,5 +549,6 @@ func TestFetchFromTheClosestReplicaByAClientOfTheUsers(t *testing.T) {
 		b.polls(2)
 		b.calm(pc)
 		b.must(pc.Close())
+		b.must(b.cons.Close()) // which is not told of its client's end
 	})
 }
