@@ -218,7 +218,8 @@ func (f *fetcher) fetch() {
 			}
 		}
 		f.build(k, version)
-		resp, bytes := new(fetchResponse), 0
+		var bytes int
+		resp := new(fetchResponse)
 		if bytes, err = f.exchange(k, &f.request.FetchRequest, resp); err == nil {
 			f.handle(resp, bytes)
 			return

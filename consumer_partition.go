@@ -102,10 +102,6 @@ func newPartitionConsumer(c *consumer, topic string, partition int32) *partition
 	return pc
 }
 
-func (pc *partitionConsumer) is(topic string, partition int32) bool {
-	return pc.partition == partition && pc.topic == topic
-}
-
 func (pc *partitionConsumer) Messages() <-chan *ConsumerMessage { return pc.messages }
 
 func (pc *partitionConsumer) Errors() <-chan *ConsumerError { return pc.errors }
