@@ -94,24 +94,10 @@ func (c *cursor) seek(offset int64, epoch int32) {
 	c.fetchBytes, c.replica = c.pc.conf.Consumer.Fetch.Default, nil
 }
 
-// identity is what a topic's metadata tells of which topic it is.
-type identity int
-
-const (
-	sameTopic identity = iota
-	unknownTopic
-	anotherTopic // of the same name
-)
-
-// isOf compares a cursor's topic with one of the same name (KIP-516).
-func (c *cursor) isOf(t *topicInfo) identity {
-	switch {
-	case t == nil || t.id == (Uuid{}) || c.topicID == (Uuid{}):
-		return unknownTopic
-	case t.id == c.topicID:
-		return sameTopic
-	}
-	return anotherTopic
+// isOfAnother says whether a topic of the name is known to be another one than
+// the cursor's (KIP-516).
+func (c *cursor) isOfAnother(t *topicInfo) bool {
+	return t != nil && t.id != (Uuid{}) && c.topicID != (Uuid{}) && t.id != c.topicID
 }
 
 // dispatcher finds the leader of each partition and gives its cursor to that
@@ -364,6 +350,9 @@ func (d *dispatcher) refreshed(o refreshOutcome) {
 		if c.pc.closed.Load() {
 			continue
 		}
+		if d.isRecreated(c, snapshot) { // maybe with fewer partitions
+			continue
+		}
 		leader, epoch, err := snapshot.leader(o.topic, c.pc.partition)
 		// That other partitions of the topic have no leader is their affair.
 		if o.err != nil && (err != nil || !errors.Is(o.err, ErrLeaderNotAvailable)) {
@@ -389,6 +378,9 @@ func (d *dispatcher) place(c *cursor) {
 		return
 	}
 	snapshot := d.source.snapshot()
+	if d.isRecreated(c, snapshot) {
+		return
+	}
 	leader, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition)
 	if err != nil {
 		d.refresh(c)
@@ -400,12 +392,7 @@ func (d *dispatcher) place(c *cursor) {
 // placeAt is place where the leader is known. A new leader is always asked
 // before a replica is.
 func (d *dispatcher) placeAt(c *cursor, snapshot *cluster, leader *Broker, epoch int32) {
-	t := snapshot.topics[c.pc.topic]
-	switch id := c.isOf(t); {
-	case id == anotherTopic:
-		d.recreated(c, t.id)
-		return
-	case id == unknownTopic && t != nil && t.id != (Uuid{}):
+	if t := snapshot.topics[c.pc.topic]; t != nil && c.topicID == (Uuid{}) && t.id != (Uuid{}) {
 		c.setTopicID(t.id)
 	}
 	if c.replica != nil && epoch == c.leaderEpoch {

@@ -123,7 +123,7 @@ func (f *fetcher) dropGone() {
 			f.giveUp(c, leaveFailed)
 			return true
 		}
-		if news != nil && c.isOf(news.topics[c.pc.topic]) == anotherTopic {
+		if news != nil && c.isOfAnother(news.topics[c.pc.topic]) {
 			f.giveUp(c, leaveMoved)
 			return true
 		}

@@ -146,15 +146,20 @@ func (c *consumer) resetOffset(topic string, partition int32) (int64, error) {
 	return -1, ErrOffsetOutOfRange
 }
 
-// recreated takes a cursor whose topic is gone, with another of the same name
-// in its place: its offset means nothing there.
-func (d *dispatcher) recreated(c *cursor, id Uuid) {
-	err := &TopicRecreatedError{Topic: c.pc.topic, Partition: c.pc.partition, Offset: c.offset, OldID: c.topicID, NewID: id}
+// isRecreated takes a cursor whose topic is gone, with another of the same name
+// in its place: its offset means nothing there. It returns false for all others.
+func (d *dispatcher) isRecreated(c *cursor, snapshot *cluster) bool {
+	t := snapshot.topics[c.pc.topic]
+	if !c.isOfAnother(t) {
+		return false
+	}
+	err := &TopicRecreatedError{Topic: c.pc.topic, Partition: c.pc.partition, Offset: c.offset, OldID: c.topicID, NewID: t.id}
 	Logger.Printf("consumer/%s/%d %v\n", c.pc.topic, c.pc.partition, err)
 	if d.conf.Consumer.Offsets.Reset == OffsetResetNone {
 		c.pc.end(err)
-		return
+		return true
 	}
-	c.reset = reset{pending: true, lookUp: true, topicID: id}
+	c.reset = reset{pending: true, lookUp: true, topicID: t.id}
 	d.goOnReset(c)
+	return true
 }

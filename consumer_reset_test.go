@@ -355,6 +355,21 @@ func boolInt(b bool) int {
 	return 0
 }
 
+func TestRecreatedTopicWithFewerPartitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, fakekafka.Options{}, sarama.MaxVersion)
+		b.write(2, 0, 10)
+		pc := b.consume(2, sarama.OffsetOldest)
+		b.read(pc, 0, 0, 10)
+		b.must(b.DeleteTopic("t"))
+		b.must(b.CreateTopic(fakekafka.Topic{Name: "t", Partitions: 1}))
+		var again *sarama.TopicRecreatedError
+		if err := b.ends(pc); !errors.As(err, &again) || again.Partition != 2 {
+			t.Error(err)
+		}
+	})
+}
+
 // A topic may be created again between two looks at metadata, and the broker
 // answer for the new one by its name.
 func TestRecreatedTopicIsSeenInMetadata(t *testing.T) {
