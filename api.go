@@ -51,6 +51,7 @@ const (
 	keyCreateTopics                = 19
 	keyDeleteTopics                = 20
 	keyInitProducerID              = 22
+	keyOffsetForLeaderEpoch        = 23
 	keySaslAuthenticate            = 36
 	keyElectLeaders                = 43
 	keyAlterPartitionReassignments = 45
@@ -109,6 +110,10 @@ var (
 		key: keyInitProducerID, name: "InitProducerId", flexible: 2, throttleFirst: 1, sentMax: 4,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_4_0_0, V2_5_0_0, V2_7_0_0, V3_8_0_0},
 	}
+	apiOffsetForLeaderEpoch = &api{
+		key: keyOffsetForLeaderEpoch, name: "OffsetForLeaderEpoch", flexible: 4, throttleFirst: -1, sentMax: 4,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_3_0_0, V2_7_0_0},
+	}
 	apiSaslAuthenticate = &api{
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
@@ -142,6 +147,7 @@ func init() {
 	enter(apiCreateTopics, func() body { return new(CreateTopicsRequest) }, func() body { return new(CreateTopicsResponse) })
 	enter(apiDeleteTopics, func() body { return new(DeleteTopicsRequest) }, func() body { return new(DeleteTopicsResponse) })
 	enter(apiInitProducerID, func() body { return new(InitProducerIDRequest) }, func() body { return new(InitProducerIDResponse) })
+	enter(apiOffsetForLeaderEpoch, func() body { return new(epochEndRequest) }, func() body { return new(epochEndResponse) })
 	enter(apiElectLeaders, func() body { return new(ElectLeadersRequest) }, func() body { return new(ElectLeadersResponse) })
 	enter(apiAlterPartitionReassignments, func() body { return new(AlterPartitionReassignmentsRequest) },
 		func() body { return new(AlterPartitionReassignmentsResponse) })

@@ -56,6 +56,27 @@ func init() {
 		}
 		return list
 	}
+	bridge.EpochsWanted = func(req any) (list []bridge.EpochWanted) {
+		for _, t := range req.(*epochEndRequest).topics {
+			for _, p := range t.partitions {
+				list = append(list, bridge.EpochWanted{
+					Topic: t.name, Partition: p.id, CurrentLeaderEpoch: p.currentLeaderEpoch, LeaderEpoch: p.leaderEpoch,
+				})
+			}
+		}
+		return list
+	}
+	bridge.EpochEnds = func(list []bridge.EpochEnd) any {
+		r := new(epochEndResponse)
+		for _, e := range list {
+			if n := len(r.topics); n == 0 || r.topics[n-1].name != e.Topic {
+				r.topics = append(r.topics, epochEndedTopic{name: e.Topic})
+			}
+			t := &r.topics[len(r.topics)-1]
+			t.partitions = append(t.partitions, epochEnd{e.Partition, KError(e.Err), e.LeaderEpoch, e.EndOffset})
+		}
+		return r
+	}
 	bridge.Broker = func(id int32, addr string, rack *string) any { return &Broker{id: id, addr: addr, rack: rack} }
 }
 
@@ -129,7 +150,11 @@ func writeResponse(c *wire.Codec, head []byte, h bridge.Header, resp any) error 
 // setThrottle sets the throttle time, under whichever of its names a response
 // has it.
 func setThrottle(resp any, d time.Duration) bool {
-	if r, ok := resp.(*fetchResponse); ok {
+	switch r := resp.(type) {
+	case *fetchResponse:
+		r.throttle = d
+		return true
+	case *epochEndResponse:
 		r.throttle = d
 		return true
 	}

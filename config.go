@@ -423,6 +423,18 @@ type Config struct {
 			// OffsetNewest, the default, or OffsetOldest.
 			Initial int64
 
+			// Reset is where a partition goes on whose offset is not there
+			// any more: because its messages were deleted, or records were
+			// lost with a leader (KIP-320), or the topic is another one of the
+			// same name. After a loss of records it goes back to where that
+			// begins, whatever Reset is, and then gets what has taken their
+			// place. It is also where ConsumePartition starts if its offset is
+			// not there. Default OffsetResetNone: an error, which ends the
+			// partition consumer.
+			Reset OffsetReset
+			// ResetAge is how old messages may be with OffsetResetByAge.
+			ResetAge time.Duration
+
 			// Retention is how long brokers keep a committed offset. It has
 			// millisecond precision, and effect with Version 0.9 to 2.0 only. 0,
 			// the default, leaves it to the broker.

@@ -141,6 +141,9 @@ var configFaults = []configChange{
 		c.Consumer.Offsets.AutoCommit.Enable = false
 	}, "Consumer.Offsets.AutoCommit.Interval is 0s"},
 	{"initial offset", func(c *Config) { c.Consumer.Offsets.Initial = 0 }, "Consumer.Offsets.Initial is 0"},
+	{"reset", func(c *Config) { c.Consumer.Offsets.Reset = 4 }, "Consumer.Offsets.Reset is 4"},
+	{"reset below all", func(c *Config) { c.Consumer.Offsets.Reset = -1 }, "Consumer.Offsets.Reset is -1"},
+	{"reset without age", func(c *Config) { c.Consumer.Offsets.Reset = OffsetResetByAge }, "Consumer.Offsets.ResetAge is 0s"},
 	{"commit retries", func(c *Config) { c.Consumer.Offsets.Retry.Max = -1 }, "Consumer.Offsets.Retry.Max is -1"},
 	{"isolation level", func(c *Config) { c.Consumer.IsolationLevel = 2 }, "Consumer.IsolationLevel is 2"},
 	{"read committed too early", func(c *Config) { c.Consumer.IsolationLevel = ReadCommitted; c.Version = V0_10_2_0 }, "Version is 0.10.2.0"},
@@ -352,6 +355,7 @@ func TestConfigDefaults(t *testing.T) {
 		{"Consumer.Offsets.AutoCommit.Enable", c.Consumer.Offsets.AutoCommit.Enable, true},
 		{"Consumer.Offsets.AutoCommit.Interval", c.Consumer.Offsets.AutoCommit.Interval, time.Second},
 		{"Consumer.Offsets.Initial", c.Consumer.Offsets.Initial, OffsetNewest},
+		{"Consumer.Offsets.Reset", c.Consumer.Offsets.Reset, OffsetResetNone},
 		{"Consumer.Offsets.Retry.Max", c.Consumer.Offsets.Retry.Max, 3},
 		{"Consumer.IsolationLevel", c.Consumer.IsolationLevel, ReadUncommitted},
 		{"ClientID", c.ClientID, "sarama"},

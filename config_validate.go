@@ -320,6 +320,13 @@ func (c *Config) validateConsumer() error {
 		return configErrorf("Consumer.Offsets.Initial is %d, but must be OffsetNewest (%d) or OffsetOldest (%d)",
 			s.Offsets.Initial, OffsetNewest, OffsetOldest)
 	}
+	if s.Offsets.Reset < OffsetResetNone || s.Offsets.Reset > OffsetResetByAge {
+		return configErrorf("Consumer.Offsets.Reset is %d, but must be one of the OffsetReset constants, %d to %d",
+			s.Offsets.Reset, OffsetResetNone, OffsetResetByAge)
+	}
+	if s.Offsets.Reset == OffsetResetByAge && s.Offsets.ResetAge <= 0 {
+		return configErrorf("Consumer.Offsets.ResetAge is %v, but must be > 0 if Consumer.Offsets.Reset is OffsetResetByAge", s.Offsets.ResetAge)
+	}
 	switch s.IsolationLevel {
 	case ReadUncommitted:
 		return nil

@@ -21,8 +21,9 @@ type Consumer interface {
 
 	// ConsumePartition starts to consume a partition from an offset on:
 	// OffsetNewest, OffsetOldest, or one that the partition has or will write
-	// next, else the error is ErrOffsetOutOfRange. It asks the partition's
-	// leader for both ends, and waits for the answers. Where this consumer
+	// next. Any other is replaced as Config.Consumer.Offsets.Reset says, or the
+	// error is ErrOffsetOutOfRange. It asks the partition's leader for both
+	// ends, and waits for the answers. Where this consumer
 	// consumes the partition already the error is a ConfigurationError. After
 	// Close it is ErrClosedClient.
 	ConsumePartition(topic string, partition int32, offset int64) (PartitionConsumer, error)
@@ -58,11 +59,14 @@ type Consumer interface {
 // Config.Consumer.Return.Errors is set: a PartitionConsumer waits for its user,
 // which holds up no other.
 //
-// It goes on over errors of any kind, but ends by itself when the broker has no
-// longer the offset that it is at (ErrOffsetOutOfRange), after
-// Config.Consumer.Retry.Max failures in a row (ErrConsumerRetriesExhausted) and
-// when the client is closed (ErrClosedClient). In any case Close or AsyncClose
-// has to be called once.
+// It goes on over errors of any kind, but ends by itself after
+// Config.Consumer.Retry.Max failures in a row (ErrConsumerRetriesExhausted),
+// when the client is closed (ErrClosedClient) and, where
+// Config.Consumer.Offsets.Reset says nothing else, when the offset that it is
+// at is no longer there: the broker does not have it (ErrOffsetOutOfRange), has
+// lost records below it (*LogTruncationError), or has another topic of the same
+// name (*TopicRecreatedError). In any case Close or AsyncClose has to be called
+// once.
 type PartitionConsumer interface {
 	// AsyncClose ends the PartitionConsumer and does not wait: Messages is
 	// closed soon, and Errors after that. What is left in them can be read.
@@ -94,6 +98,20 @@ type PartitionConsumer interface {
 
 	// IsPaused says whether fetching is paused.
 	IsPaused() bool
+}
+
+// PartitionOffsets is what a PartitionConsumer of this package has besides, to
+// be had by a type assertion. The methods may be called from any goroutine.
+type PartitionOffsets interface {
+	// LogStartOffset is the offset of the oldest message there is, as of the
+	// last fetch or, until then, of ConsumePartition.
+	LogStartOffset() int64
+
+	// LastStableOffset is the offset below which all transactions have ended,
+	// as of the last fetch: what a consumer gets up to whose
+	// Config.Consumer.IsolationLevel is ReadCommitted. -1 while it is unknown,
+	// as it always is with brokers before 0.11.
+	LastStableOffset() int64
 }
 
 // consumer is the Consumer of this package. Three kinds of goroutines work for
@@ -249,7 +267,15 @@ func (c *consumer) start(topic string, partition int32, offset int64) (*partitio
 	case offset == OffsetOldest:
 		offset = oldest
 	case offset < oldest || offset > newest:
-		return nil, ErrOffsetOutOfRange
+		if offset < 0 {
+			return nil, ErrOffsetOutOfRange // by no means an offset
+		}
+		asked := offset
+		if offset, err = c.resetOffset(topic, partition); err != nil {
+			return nil, err
+		}
+		Logger.Printf("consumer/%s/%d starts at offset %d: %d is not there, and Consumer.Offsets.Reset is %v\n",
+			topic, partition, offset, asked, c.conf.Consumer.Offsets.Reset)
 	}
 	leader, epoch, err := c.client.LeaderAndEpoch(topic, partition)
 	if err != nil {
@@ -257,6 +283,7 @@ func (c *consumer) start(topic string, partition int32, offset int64) (*partitio
 	}
 	pc := newPartitionConsumer(c, topic, partition)
 	pc.highWatermark.Store(newest)
+	pc.logStart.Store(oldest)
 	if !c.enter(pc) {
 		return nil, ErrClosedClient
 	}

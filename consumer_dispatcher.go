@@ -11,8 +11,8 @@ import (
 // cursor is where the consumption of one partition stands. At any moment one
 // goroutine holds it, the dispatcher or one fetcher, and only the holder reads
 // or writes it; posting its letter to the other's mailbox hands it over. So
-// does a partition change its leader: the fetcher of the old one gives the
-// cursor back, the dispatcher passes it on.
+// does a partition change its leader, or the replica that it is fetched from:
+// the fetcher of the old one gives the cursor back, the dispatcher passes it on.
 //
 // That no reply is ever applied to a cursor that has moved does not depend on
 // any check. A reply reaches only the fetcher that sent the request, which
@@ -25,14 +25,30 @@ type cursor struct {
 	letter letter
 
 	// owned by the holder
-	offset      int64 // to fetch next
-	generation  int   // of the feeder's view of the offset; each rewind begins another
-	leaderEpoch int32 // -1 when unknown
-	fetchBytes  int32 // of the partition to ask for
-	failures    int   // in a row
-	halted      bool  // the feeder is about to rewind, fetching is of no use
-	leaving     leave // why it is on its way to the dispatcher
-	pace        pace
+	offset       int64 // to fetch next
+	lastEpoch    int32 // the leader epoch that wrote the record before offset, -1 when unknown
+	seeks        bool  // what is fetched next does not follow what was fetched last
+	generation   int   // of the feeder's view of the offset; each rewind begins another
+	leaderEpoch  int32 // -1 when unknown
+	checkedEpoch int32 // under which offset was found to be in the leader's log
+	topicID      Uuid  // zero when unknown
+	idText       string
+	fetchBytes   int32 // of the partition to ask for
+	failures     int   // in a row
+	halted       bool  // the feeder is about to rewind, fetching is of no use
+	leaving      leave // why it is on its way to the dispatcher
+	reset        reset // how it goes on, if it leaves for that
+	pace         pace
+
+	// The replica that is fetched from in place of the leader, nil for none
+	// (KIP-392), until when, and until when none is to be; owned by the holder.
+	replica        *Broker
+	leaseEnd       time.Time
+	noReplicaUntil time.Time
+
+	// owned by the fetcher that has it
+	asked bool          // the request in hand asks for it, and was not answered
+	sent  sentPartition // what the session has of it
 
 	// owned by the dispatcher
 	fetcher *fetcher // that has the cursor, nil for none
@@ -45,8 +61,44 @@ type leave int
 const (
 	leaveNew    leave = iota // it was not anywhere before
 	leaveFailed              // to be tried again after a backoff
+	leaveMoved               // to be fetched from another broker, at once
+	leaveReset               // to go on at another offset
 	leaveClosed              // its partition consumer is closed or ending
 )
+
+func (c *cursor) topicPartition() topicPartition { return topicPartition{c.pc.topic, c.pc.partition} }
+
+// wireTopic is how requests name the topic.
+func (c *cursor) wireTopic(byID bool) string {
+	if byID {
+		return c.idText
+	}
+	return c.pc.topic
+}
+
+func (c *cursor) setTopicID(id Uuid) {
+	if c.topicID != id {
+		c.topicID, c.idText = id, id.String()
+	}
+}
+
+// takeBack goes back to where the feeder could not read.
+func (c *cursor) takeBack(r *rewind) {
+	c.offset, c.lastEpoch, c.generation, c.failures = r.offset, r.epoch, r.generation, r.failures
+}
+
+// seek goes on at an offset that has nothing to do with the one before. The
+// feeder must have nothing left.
+func (c *cursor) seek(offset int64, epoch int32) {
+	c.offset, c.lastEpoch, c.seeks, c.reset = offset, epoch, true, reset{}
+	c.fetchBytes, c.replica = c.pc.conf.Consumer.Fetch.Default, nil
+}
+
+// isOfAnother says whether a topic of the name is known to be another one than
+// the cursor's (KIP-516).
+func (c *cursor) isOfAnother(t *topicInfo) bool {
+	return t != nil && t.id != (Uuid{}) && c.topicID != (Uuid{}) && t.id != c.topicID
+}
 
 // dispatcher finds the leader of each partition and gives its cursor to that
 // broker's fetcher. It never waits for the network: asking for metadata is done
@@ -56,12 +108,13 @@ type dispatcher struct {
 	consumer   *consumer
 	conf       *Config
 	source     metadataSource
+	own        *client         // nil for a client of another type
 	clientDone <-chan struct{} // nil where the client cannot tell
 	done       chan struct{}   // closed by run when it begins to end
 	ended      chan struct{}   // closed by run when all is over
 
-	// Letters are cursors, of which each has one, and refreshOutcomes, of
-	// which there is one for each topic.
+	// Letters are cursors, of which each has one, resetOutcomes, of which the
+	// same is true, and refreshOutcomes, of which there is one for each topic.
 	mail mailbox
 
 	// owned by run
@@ -92,7 +145,7 @@ func newDispatcher(c *consumer) *dispatcher {
 		fetchers: make(map[int32]*fetcher), live: make(map[*fetcher]struct{}), refreshing: make(map[string][]*cursor),
 	}
 	if own, ok := c.client.(*client); ok {
-		d.clientDone = own.done
+		d.own, d.clientDone = own, own.done
 	}
 	return d
 }
@@ -100,11 +153,41 @@ func newDispatcher(c *consumer) *dispatcher {
 // begin takes a partition consumer that has just started. Any goroutine may
 // call it.
 func (d *dispatcher) begin(pc *partitionConsumer, offset int64, leader *Broker, epoch int32) {
-	c := &cursor{pc: pc, offset: offset, leaderEpoch: epoch, fetchBytes: d.conf.Consumer.Fetch.Default}
+	c := &cursor{
+		pc: pc, offset: offset, lastEpoch: -1, leaderEpoch: epoch, checkedEpoch: epoch,
+		fetchBytes: d.conf.Consumer.Fetch.Default,
+	}
+	if snapshot := d.known(); snapshot != nil {
+		if t := snapshot.topics[pc.topic]; t != nil && t.id != (Uuid{}) {
+			c.setTopicID(t.id)
+		}
+	}
 	d.mail.send(newCursor{c, leader})
 	if isClosed(d.done) { // which may have been before pc could be seen
 		pc.end(ErrClosedClient)
 	}
+}
+
+// known is the snapshot of a client of this package's own. (To look at that of
+// another makes it ask its client.) Any goroutine may call it.
+func (d *dispatcher) known() *cluster {
+	if d.own == nil {
+		return nil
+	}
+	return d.own.cluster.Load()
+}
+
+// broker finds a broker by its id, nil for one that the client does not know.
+// A client that is not this package's own is asked. Fetchers call it.
+func (d *dispatcher) broker(id int32) *Broker {
+	if d.own != nil {
+		return d.own.cluster.Load().brokers[id]
+	}
+	b, err := d.consumer.client.Broker(id)
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // newCursor is a cursor whose leader is known already.
@@ -163,6 +246,8 @@ func (d *dispatcher) receive(item any) {
 		d.takeBack(item)
 	case refreshOutcome:
 		d.refreshed(item)
+	case resetOutcome:
+		d.foundReset(item)
 	}
 }
 
@@ -170,11 +255,17 @@ func (d *dispatcher) receive(item any) {
 func (d *dispatcher) takeBack(c *cursor) {
 	f := c.fetcher
 	c.fetcher = nil
-	if f.holds--; f.holds == 0 {
-		d.retire(f)
-	}
-	if c.leaving == leaveFailed {
+	f.holds--
+	switch c.leaving {
+	case leaveFailed:
 		d.retry(c)
+	case leaveMoved:
+		d.place(c)
+	case leaveReset:
+		d.beginReset(c)
+	}
+	if f.holds == 0 { // nor has it got it back
+		d.retire(f)
 	}
 }
 
@@ -221,6 +312,8 @@ func (d *dispatcher) startDue() time.Duration {
 			// The user has not yet taken the last error: more of them would
 			// tell nothing new, and have no bound.
 			d.wait(c, untakenErrorWait)
+		case c.reset.pending:
+			d.goOnReset(c)
 		default:
 			d.refresh(c)
 		}
@@ -257,6 +350,9 @@ func (d *dispatcher) refreshed(o refreshOutcome) {
 		if c.pc.closed.Load() {
 			continue
 		}
+		if d.isRecreated(c, snapshot) { // maybe with fewer partitions
+			continue
+		}
 		leader, epoch, err := snapshot.leader(o.topic, c.pc.partition)
 		// That other partitions of the topic have no leader is their affair.
 		if o.err != nil && (err != nil || !errors.Is(o.err, ErrLeaderNotAvailable)) {
@@ -264,8 +360,7 @@ func (d *dispatcher) refreshed(o refreshOutcome) {
 		}
 		switch {
 		case err == nil:
-			c.leaderEpoch = epoch
-			d.assign(c, leader)
+			d.placeAt(c, snapshot, leader, epoch)
 		case errors.Is(err, ErrClosedClient):
 			c.pc.end(ErrClosedClient)
 		default:
@@ -274,6 +369,38 @@ func (d *dispatcher) refreshed(o refreshOutcome) {
 			d.retry(c)
 		}
 	}
+}
+
+// place hands a cursor to the fetcher of the broker that it is to be fetched
+// from as far as is known, or has that asked for.
+func (d *dispatcher) place(c *cursor) {
+	if c.pc.closed.Load() {
+		return
+	}
+	snapshot := d.source.snapshot()
+	if d.isRecreated(c, snapshot) {
+		return
+	}
+	leader, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition)
+	if err != nil {
+		d.refresh(c)
+		return
+	}
+	d.placeAt(c, snapshot, leader, epoch)
+}
+
+// placeAt is place where the leader is known. A new leader is always asked
+// before a replica is.
+func (d *dispatcher) placeAt(c *cursor, snapshot *cluster, leader *Broker, epoch int32) {
+	if t := snapshot.topics[c.pc.topic]; t != nil && c.topicID == (Uuid{}) && t.id != (Uuid{}) {
+		c.setTopicID(t.id)
+	}
+	if c.replica != nil && epoch == c.leaderEpoch {
+		d.assign(c, c.replica)
+		return
+	}
+	c.replica, c.leaderEpoch = nil, epoch
+	d.assign(c, leader)
 }
 
 // assign hands a cursor to the fetcher of a broker.

@@ -548,3 +548,41 @@ func getHistogram(t *testing.T, conf *Config, name string) *histogram {
 	}
 	return h
 }
+
+// A leader may be named without its address, from Fetch 12 on.
+func TestFetchFollowsALeaderThatIsNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		leader, epoch int32
+		backoff       bool
+	}{
+		"newer": {2, 1, false}, "not newer": {2, 0, true}, "nobody": {-1, 5, true}, "a broker that is not known": {9, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := newFakeTopics(2)
+				cluster.create("t", 0, 1)
+				cluster.amend = func(_ *fakeRequest, p *bridge.FetchedPartition) {
+					if p.Err == int16(ErrNotLeaderForPartition) {
+						p.HasLeader, p.CurrentLeaderID, p.CurrentLeaderEpoch = true, tc.leader, tc.epoch
+					}
+				}
+				conf := cluster.config()
+				conf.Consumer.Return.Errors = true
+				c := cluster.consumer(t, conf)
+				pc := consume(t, c, "t", 0, OffsetOldest)
+				time.Sleep(time.Second)
+				metadata, start := cluster.count("Metadata"), time.Now()
+				cluster.move("t", 0, 2)
+				cluster.writeValues("t", 0, values(0, 3)...)
+				expectOffsets(t, pc, 0, 3)
+				if took := time.Since(start); tc.backoff != (took >= conf.Consumer.Retry.Backoff) {
+					t.Errorf("took %v", took)
+				}
+				if asked := cluster.count("Metadata") > metadata; asked != tc.backoff {
+					t.Errorf("metadata was asked for: %v", asked)
+				}
+				closeAll(t, pc)
+			})
+		})
+	}
+}

@@ -27,6 +27,8 @@ type partitionConsumer struct {
 	closed        atomic.Bool // closing is closed
 	paused        atomic.Bool
 	highWatermark atomic.Int64
+	logStart      atomic.Int64            // -1 while unknown
+	lastStable    atomic.Int64            // -1 while unknown
 	held          atomic.Int64            // bytes of chunks that are not finished
 	troubles      atomic.Int32            // that the user has not yet taken
 	stall         atomic.Int64            // number of the present wait for the user, 0 for none
@@ -45,6 +47,7 @@ type partitionConsumer struct {
 // feeder could not read what was fetched.
 type rewind struct {
 	offset     int64
+	epoch      int32 // of the record before it, -1 when unknown
 	generation int
 	failures   int
 }
@@ -84,20 +87,19 @@ func (q *letterQueue) pop() any {
 }
 
 func newPartitionConsumer(c *consumer, topic string, partition int32) *partitionConsumer {
-	return &partitionConsumer{
+	pc := &partitionConsumer{
 		consumer: c, conf: c.conf, topic: topic, partition: partition,
 		messages: make(chan *ConsumerMessage, c.conf.ChannelBufferSize),
 		errors:   make(chan *ConsumerError, c.conf.ChannelBufferSize),
 		closing:  make(chan struct{}), inbox: newMailbox(),
 		decoder: decoder{
 			topic: topic, partition: partition, limit: int(MaxDecompressedBatchSize),
-			readCommitted: c.conf.Consumer.IsolationLevel == ReadCommitted,
+			readCommitted: c.conf.Consumer.IsolationLevel == ReadCommitted, epoch: -1,
 		},
 	}
-}
-
-func (pc *partitionConsumer) is(topic string, partition int32) bool {
-	return pc.partition == partition && pc.topic == topic
+	pc.logStart.Store(-1)
+	pc.lastStable.Store(-1)
+	return pc
 }
 
 func (pc *partitionConsumer) Messages() <-chan *ConsumerMessage { return pc.messages }
@@ -105,6 +107,10 @@ func (pc *partitionConsumer) Messages() <-chan *ConsumerMessage { return pc.mess
 func (pc *partitionConsumer) Errors() <-chan *ConsumerError { return pc.errors }
 
 func (pc *partitionConsumer) HighWaterMarkOffset() int64 { return pc.highWatermark.Load() }
+
+func (pc *partitionConsumer) LogStartOffset() int64 { return pc.logStart.Load() }
+
+func (pc *partitionConsumer) LastStableOffset() int64 { return pc.lastStable.Load() }
 
 func (pc *partitionConsumer) AsyncClose() {
 	pc.closeOnce.Do(func() {
@@ -323,7 +329,8 @@ func (pc *partitionConsumer) feed(k *chunk) bool {
 func (pc *partitionConsumer) goBack(err error) bool {
 	d := &pc.decoder
 	err = recordsError(d.next, err)
-	pc.release(d.drop())
+	unread := d.drop()
+	defer func() { pc.release(unread) }() // once the rewind can be seen, see dispatcher.goOnReset
 	if pc.conf.Consumer.Return.Errors {
 		if !pc.raiseError(err) {
 			return false
@@ -332,7 +339,7 @@ func (pc *partitionConsumer) goBack(err error) bool {
 		Logger.Println(pc.errorOf(err))
 	}
 	pc.generation++
-	pc.rewind.Store(&rewind{offset: d.next, generation: pc.generation, failures: pc.corrupt})
+	pc.rewind.Store(&rewind{offset: d.next, epoch: d.epoch, generation: pc.generation, failures: pc.corrupt})
 	pc.corrupt++
 	pc.nudgeFetcher()
 	return true

@@ -25,6 +25,8 @@ type chunk struct {
 	// constant once posted
 	pc         *partitionConsumer
 	offset     int64 // that was asked for: batches may begin before it
+	epoch      int32 // of the record before offset, -1 when unknown
+	seeks      bool  // offset may be below what was decoded so far
 	generation int   // of the cursor
 	messages   int   // about so many are in it
 	aborted    []AbortedTransaction
@@ -47,7 +49,7 @@ type overtakenChunk struct{ *chunk }
 // newChunk makes a chunk of what was surveyed.
 func newChunk(c *cursor, p *fetchedPartition, s survey, shared bool) *chunk {
 	k := &chunk{
-		pc: c.pc, offset: c.offset, generation: c.generation, messages: s.messages, aborted: p.aborted,
+		pc: c.pc, offset: c.offset, epoch: c.lastEpoch, seeks: c.seeks, generation: c.generation, messages: s.messages, aborted: p.aborted,
 		shared: shared, rest: p.records[:s.bytes:s.bytes],
 	}
 	slices.SortFunc(k.aborted, func(a, b AbortedTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
@@ -96,7 +98,7 @@ func (k *chunk) next() (b record.Batch, set record.Set, err error) {
 	b, rest, err = record.Next(k.window)
 	if errors.Is(err, record.ErrOldFormat) {
 		if set, rest, err = record.NextSet(k.window, windowBytes); err == nil {
-			b.BaseOffset, b.Raw, err = set.LastOffset, set.Raw, record.ErrOldFormat
+			b.BaseOffset, b.PartitionLeaderEpoch, b.Raw, err = set.LastOffset, -1, set.Raw, record.ErrOldFormat
 		}
 	}
 	k.window = rest
@@ -133,6 +135,7 @@ func (k *chunk) slide() {
 type survey struct {
 	bytes    int   // of what the feeder can use: whole batches, and what is broken
 	next     int64 // offset behind the last whole batch, or the one asked for
+	epoch    int32 // leader epoch of the last whole batch, -1 when unknown
 	messages int
 	broken   bool                 // the last of the bytes are no batch
 	partial  *record.PartialError // what follows is the beginning of a batch
@@ -140,7 +143,7 @@ type survey struct {
 
 // surveyRecords walks over batches without opening them.
 func surveyRecords(raw []byte, offset int64) survey {
-	s := survey{next: offset}
+	s := survey{next: offset, epoch: -1}
 	for rest := raw; len(rest) > 0; {
 		b, after, err := record.Next(rest)
 		if errors.As(err, &s.partial) {
@@ -154,9 +157,11 @@ func surveyRecords(raw []byte, offset int64) survey {
 		rest = after
 		s.bytes = len(raw) - len(rest)
 		s.next = max(s.next, b.LastOffset()+1)
+		s.epoch = b.PartitionLeaderEpoch
 		switch {
 		case old: // or more, if it is compressed
 			s.messages++
+			s.epoch = -1
 		case !b.Control():
 			s.messages += int(b.Count)
 		}
@@ -181,8 +186,10 @@ type decoder struct {
 	limit         int // of a decompressed batch, 0 for none
 
 	// next is the offset behind all that was decoded or passed over. It only
-	// grows, but for a rewind.
-	next int64
+	// grows, but for a rewind. epoch is the leader epoch of the record before
+	// it, -1 when unknown.
+	next  int64
+	epoch int32
 
 	chunk      *chunk
 	unfinished int                  // bytes of it
@@ -210,7 +217,9 @@ var noHeaders = []*RecordHeader{}
 // start takes the next chunk.
 func (d *decoder) start(k *chunk) {
 	d.chunk, d.aborted, d.left, d.unfinished = k, k.aborted, k.messages, k.size()
-	d.next = max(d.next, k.offset)
+	if k.seeks || k.offset > d.next {
+		d.next, d.epoch = k.offset, k.epoch
+	}
 	clear(d.aborting)
 }
 
@@ -285,7 +294,9 @@ func (d *decoder) openBatch() (skip bool, err error) {
 
 // endBatch leaves the batch behind.
 func (d *decoder) endBatch() {
-	d.next = max(d.next, d.batch.LastOffset()+1)
+	if next := d.batch.LastOffset() + 1; next > d.next {
+		d.next, d.epoch = next, d.batch.PartitionLeaderEpoch
+	}
 	d.unfinished -= len(d.batch.Raw)
 	d.open, d.batch, d.it, d.set = false, record.Batch{}, record.Iterator{}, record.SetIterator{}
 }
@@ -347,7 +358,7 @@ func (d *decoder) read() (list []ConsumerMessage, ended bool) {
 		if offset < d.next {
 			continue
 		}
-		d.next = offset + 1
+		d.next, d.epoch = offset+1, d.batch.PartitionLeaderEpoch
 		m := &d.slab[n]
 		n++
 		m.Topic, m.Partition, m.Offset = d.topic, d.partition, offset

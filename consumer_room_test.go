@@ -180,7 +180,7 @@ func (f *fetcher) respond(records map[int32][]byte) weak.Pointer[byte] {
 	f.prepare(time.Now())
 	resp := &fetchResponse{topics: []fetchedTopic{{name: "t"}}}
 	at := 0
-	for _, c := range f.inFlight {
+	for _, c := range f.wanted {
 		id := c.pc.partition
 		end := at + len(records[id])
 		resp.topics[0].partitions = append(resp.topics[0].partitions, fetchedPartition{id: id, records: frame[at:end:end]})

@@ -319,3 +319,51 @@ type ConsumerErrors []*ConsumerError
 func (ce ConsumerErrors) Error() string {
 	return fmt.Sprintf("kafka: %d errors while consuming", len(ce))
 }
+
+// LogTruncationError means that a partition's log does not have any more what
+// was read from it: its leader lost records, after an unclean leader election
+// for one, and others may have taken their place (KIP-320). It is also an
+// ErrOffsetOutOfRange for errors.Is.
+type LogTruncationError struct {
+	Topic     string
+	Partition int32
+	// Offset was to be fetched next, and LeaderEpoch is the leader epoch of the
+	// record before it.
+	Offset      int64
+	LeaderEpoch int32
+	// TruncationOffset is from where on the log is another one: what was read
+	// below it is still there, as far as the epochs of leaders can tell.
+	// TruncationEpoch is the leader epoch of the record before it.
+	TruncationOffset int64
+	TruncationEpoch  int32
+}
+
+// Error names the partition, where it was truncated and how far it was read.
+func (e *LogTruncationError) Error() string {
+	return fmt.Sprintf("kafka: log of %s/%d was truncated: it differs from offset %d (leader epoch %d) on, but was read up to offset %d (leader epoch %d)",
+		e.Topic, e.Partition, e.TruncationOffset, e.TruncationEpoch, e.Offset, e.LeaderEpoch)
+}
+
+// Unwrap returns ErrOffsetOutOfRange.
+func (e *LogTruncationError) Unwrap() error { return ErrOffsetOutOfRange }
+
+// TopicRecreatedError means that a topic was deleted, and another one of the
+// same name created, while it was consumed: offsets of the one mean nothing in
+// the other. It is also an ErrUnknownTopicOrPartition for errors.Is.
+type TopicRecreatedError struct {
+	Topic     string
+	Partition int32
+	// Offset was to be fetched next.
+	Offset int64
+	// OldID and NewID are the ids of the two topics.
+	OldID, NewID Uuid
+}
+
+// Error names the topic, its ids and how far the partition was read.
+func (e *TopicRecreatedError) Error() string {
+	return fmt.Sprintf("kafka: topic %s was deleted and created again (id %v, now %v), partition %d was read up to offset %d",
+		e.Topic, e.OldID, e.NewID, e.Partition, e.Offset)
+}
+
+// Unwrap returns ErrUnknownTopicOrPartition.
+func (e *TopicRecreatedError) Unwrap() error { return ErrUnknownTopicOrPartition }

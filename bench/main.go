@@ -28,6 +28,10 @@ type result struct {
 	WallSeconds    float64 `json:"wall_s"`
 	P50Micros      float64 `json:"p50_us,omitempty"`
 	P99Micros      float64 `json:"p99_us,omitempty"`
+
+	CPUMillisPerSecond float64 `json:"cpu_ms_per_s,omitempty"`
+	BytesOutPerSecond  float64 `json:"bytes_out_per_s,omitempty"`
+	BytesInPerSecond   float64 `json:"bytes_in_per_s,omitempty"`
 }
 
 type params struct {
@@ -39,11 +43,12 @@ type params struct {
 	linger     time.Duration
 	codec      sarama.CompressionCodec
 	idempotent bool
+	duration   time.Duration
 }
 
 func main() {
 	var p params
-	mode := flag.String("mode", "produce", "produce, consume or sync")
+	mode := flag.String("mode", "produce", "produce, consume, sync or idle")
 	brokers := flag.String("brokers", "127.0.0.1:9092", "addresses")
 	flag.StringVar(&p.topic, "topic", "bench", "topic")
 	flag.IntVar(&p.partitions, "partitions", 6, "partitions of the topic")
@@ -53,9 +58,10 @@ func main() {
 	flag.DurationVar(&p.linger, "linger", 5*time.Millisecond, "Producer.Flush.Frequency")
 	flag.TextVar(&p.codec, "compression", sarama.CompressionNone, "codec")
 	flag.BoolVar(&p.idempotent, "idempotent", false, "idempotent producer")
+	flag.DurationVar(&p.duration, "for", 20*time.Second, "how long idle measures")
 	flag.Parse()
 	p.brokers = strings.Split(*brokers, ",")
-	run, ok := map[string]func(*params) (*result, error){"produce": produce, "consume": consume, "sync": syncProduce}[*mode]
+	run, ok := map[string]func(*params) (*result, error){"produce": produce, "consume": consume, "sync": syncProduce, "idle": idle}[*mode]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "bench: no mode %q\n", *mode)
 		os.Exit(2)
@@ -241,4 +247,49 @@ func consume(p *params) (*result, error) {
 	}()
 	wg.Wait()
 	return r, cons.Close()
+}
+
+// idle consumes all partitions of a topic that nobody writes to.
+func idle(p *params) (*result, error) {
+	conf := p.config()
+	cons, err := sarama.NewConsumer(p.brokers, conf)
+	if err != nil {
+		return nil, err
+	}
+	var pcs []sarama.PartitionConsumer
+	for partition := range int32(p.partitions) {
+		pc, err := cons.ConsumePartition(p.topic, partition, sarama.OffsetNewest)
+		if err != nil {
+			return nil, err
+		}
+		pcs = append(pcs, pc)
+	}
+	time.Sleep(3 * time.Second) // until all are in the fetch
+	out, in := bytesMoved(conf)
+	m := startMeter()
+	cpu := m.cpu
+	time.Sleep(p.duration)
+	r := m.stop(1)
+	outNow, inNow := bytesMoved(conf)
+	seconds := r.WallSeconds
+	r = &result{
+		WallSeconds:        seconds,
+		CPUMillisPerSecond: float64((cpuTime() - cpu).Microseconds()) / 1000 / seconds,
+		BytesOutPerSecond:  float64(outNow-out) / seconds, BytesInPerSecond: float64(inNow-in) / seconds,
+	}
+	for _, pc := range pcs {
+		pc.AsyncClose()
+	}
+	return r, cons.Close()
+}
+
+// bytesMoved is how many bytes all connections have sent and received.
+func bytesMoved(conf *sarama.Config) (out, in int64) {
+	count := func(name string) int64 {
+		if m, ok := conf.MetricRegistry.Get(name).(interface{ Count() int64 }); ok {
+			return m.Count()
+		}
+		return 0
+	}
+	return count("outgoing-byte-rate"), count("incoming-byte-rate")
 }

@@ -13,17 +13,18 @@ type API int16
 
 // The APIs that a cluster answers.
 const (
-	Produce          API = 0
-	Fetch            API = 1
-	ListOffsets      API = 2
-	Metadata         API = 3
-	FindCoordinator  API = 10
-	SaslHandshake    API = 17
-	ApiVersions      API = 18
-	CreateTopics     API = 19
-	DeleteTopics     API = 20
-	InitProducerID   API = 22
-	SaslAuthenticate API = 36
+	Produce              API = 0
+	Fetch                API = 1
+	ListOffsets          API = 2
+	Metadata             API = 3
+	FindCoordinator      API = 10
+	SaslHandshake        API = 17
+	ApiVersions          API = 18
+	CreateTopics         API = 19
+	DeleteTopics         API = 20
+	InitProducerID       API = 22
+	OffsetForLeaderEpoch API = 23
+	SaslAuthenticate     API = 36
 
 	apiLimit = 128 // above all keys
 )
@@ -64,6 +65,8 @@ func handlerOf(a API) handler {
 		return (*conn).deleteTopics
 	case InitProducerID:
 		return (*conn).initProducerID
+	case OffsetForLeaderEpoch:
+		return (*conn).offsetForLeaderEpoch
 	case SaslAuthenticate:
 		return (*conn).saslAuthenticate
 	}
@@ -101,7 +104,7 @@ func oldestVersion(a API, release sarama.KafkaVersion) int16 {
 		return fetchBatches
 	case ListOffsets, DeleteTopics:
 		return 1
-	case CreateTopics:
+	case CreateTopics, OffsetForLeaderEpoch:
 		return 2
 	}
 	return 0

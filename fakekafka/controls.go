@@ -145,6 +145,74 @@ func (c *Cluster) TrimLog(topic string, partition int32, start int64) error {
 	return nil
 }
 
+// TruncateLog makes a partition's log end at an offset, or before the batch
+// that has it, as an unclean leader election does: records are lost, and
+// another leader epoch begins. Who leads stays the same.
+func (c *Cluster) TruncateLog(topic string, partition int32, end int64) error {
+	p, err := c.partition(topic, partition)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.mu.Lock()
+	start, was := p.mu.log.start, p.mu.log.end
+	if end < start || end > was {
+		p.mu.Unlock()
+		return fmt.Errorf("fakekafka: log of %s/%d is from %d to %d, it cannot end at %d: %w",
+			topic, partition, start, was, end, sarama.ErrOffsetOutOfRange)
+	}
+	p.mu.log.truncate(end)
+	for id, state := range p.mu.producers {
+		if state.truncate(p.mu.log.end); len(state.batches) == 0 {
+			delete(p.mu.producers, id)
+		}
+	}
+	p.mu.Unlock()
+	p.change(func(l *leadership) { l.epoch++ })
+	return nil
+}
+
+// PreferReplica has the leader of a partition name a broker to all clients that
+// say in which rack they are, as the one to fetch from (KIP-392), whether or not
+// that broker can serve them; 0 leaves it to Options.ReadFromRack again.
+func (c *Cluster) PreferReplica(topic string, partition, broker int32) error {
+	p, err := c.partition(topic, partition)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.mu.preferred = broker
+	waiters := p.mu.waiters
+	p.mu.Unlock()
+	wakeAll(waiters)
+	return nil
+}
+
+// SetReplicaEnd has a replica of a partition lag behind: it has the log up to
+// an offset only, until it is set anew or, with -1, has all of it again. It has
+// no effect on the leader.
+func (c *Cluster) SetReplicaEnd(topic string, partition, broker int32, end int64) error {
+	p, err := c.partition(topic, partition)
+	if err != nil {
+		return err
+	}
+	if _, err := c.brokerOrError(broker); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	if p.mu.ends == nil {
+		p.mu.ends = make(map[int32]int64)
+	}
+	if p.mu.ends[broker] = end; end < 0 {
+		delete(p.mu.ends, broker)
+	}
+	waiters := p.mu.waiters
+	p.mu.Unlock()
+	wakeAll(waiters)
+	return nil
+}
+
 // Append writes records to a partition, in one batch without a producer id, as
 // if its leader had received them. A zero Timestamp means now. It returns the
 // offset of the first one.

@@ -22,7 +22,7 @@
 // of version 0, versions 2 and 3 with those of version 1, without the headers
 // that these do not have. Later releases refuse them, as Kafka 4 does. All
 // replicas of a partition share one log: a follower is always in sync while its
-// broker is up.
+// broker is up, unless Cluster.SetReplicaEnd says otherwise.
 //
 // # Who owns what
 //

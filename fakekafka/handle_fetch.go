@@ -150,24 +150,32 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 		return err
 	}
 	log := &p.mu.log
-	end := p.highWatermarkLocked()
+	have := p.endLocked(f.conn.broker.id)
+	end := min(have, p.highWatermarkLocked())
 	if want.LastFetchedEpoch >= 0 {
 		epoch, offset := log.epochEnd(want.LastFetchedEpoch, p.mu.epoch)
+		offset = min(offset, have)
 		if epoch >= 0 && (epoch < want.LastFetchedEpoch || offset < want.Offset) {
 			got.HasDiverging, got.DivergingEpoch, got.DivergingOffset = true, epoch, offset
 			f.now = true
 		}
 	}
-	if !got.HasDiverging && (want.Offset < log.start || want.Offset > log.end) {
+	if !got.HasDiverging && (want.Offset < log.start || want.Offset > have) {
 		return sarama.ErrOffsetOutOfRange
 	}
-	got.HighWatermark, got.LastStableOffset, got.LogStartOffset = end, p.lastStableOffsetLocked(), log.start
+	got.HighWatermark, got.LastStableOffset, got.LogStartOffset = end, min(have, p.lastStableOffsetLocked()), log.start
 	if f.stable {
 		end = got.LastStableOffset
 		got.Aborted = []bridge.AbortedTransaction{}
 	}
 	if got.HasDiverging {
 		return sarama.ErrNoError
+	}
+	if rack := f.request.Body.(*sarama.FetchRequest).RackID; rack != "" && f.request.Version >= fetchFromFollowers && p.mu.leader == f.conn.broker.id {
+		if id := p.preferredLocked(f.conn.cluster, rack, want.Offset); id >= 0 {
+			got.PreferredReadReplica, f.now = id, true
+			return sarama.ErrNoError
+		}
 	}
 	maxBytes := min(int(want.MaxBytes), left)
 	data, from, more := log.read(want.Offset, end, maxBytes, f.size == 0 || f.request.Version < fetchBounded)

@@ -70,6 +70,36 @@ func (c *conn) listOffset(r *Request, req *sarama.OffsetRequest, want *bridge.Li
 	return sarama.ErrNoError
 }
 
+// offsetForLeaderEpoch answers where leader epochs end (KIP-320).
+func (c *conn) offsetForLeaderEpoch(r *Request) (any, error) {
+	var list []bridge.EpochEnd
+	for _, want := range bridge.EpochsWanted(r.Body) {
+		end := bridge.EpochEnd{Topic: want.Topic, Partition: want.Partition, LeaderEpoch: -1, EndOffset: -1}
+		end.Err = int16(c.epochEnd(r, &want, &end))
+		list = append(list, end)
+	}
+	return bridge.EpochEnds(list), nil
+}
+
+func (c *conn) epochEnd(r *Request, want *bridge.EpochWanted, end *bridge.EpochEnd) sarama.KError {
+	if err := r.errorFor(want.Topic, want.Partition); err != sarama.ErrNoError {
+		return err
+	}
+	p := c.cluster.catalog.Load().topic(want.Topic).partition(want.Partition)
+	if p == nil {
+		return sarama.ErrUnknownTopicOrPartition
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.checkLocked(c.broker.id, want.CurrentLeaderEpoch, true); err != sarama.ErrNoError {
+		return err
+	}
+	if want.LeaderEpoch <= p.mu.epoch { // of a later one nothing is known
+		end.LeaderEpoch, end.EndOffset = p.mu.log.epochEnd(want.LeaderEpoch, p.mu.epoch)
+	}
+	return sarama.ErrNoError
+}
+
 // findLocked finds the offset of a time.
 func (p *partition) findLocked(timestamp int64, stable bool, block *sarama.OffsetResponseBlock) {
 	log := &p.mu.log

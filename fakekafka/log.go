@@ -144,6 +144,37 @@ func (l *recordLog) trim(start int64) {
 	}
 }
 
+// truncate drops all batches that have a record at an offset or behind it. What
+// was read of them stays valid: their memory is not written to again.
+func (l *recordLog) truncate(end int64) {
+	for n := len(l.segments); n > 0 && l.end > end; n = len(l.segments) {
+		s := l.segments[n-1]
+		kept := sort.Search(len(s.index), func(i int) bool {
+			last := l.end
+			if i+1 < len(s.index) {
+				last = s.index[i+1].base
+			}
+			return last > end
+		})
+		if kept == len(s.index) {
+			break
+		}
+		at := s.index[kept].at
+		l.end = max(l.start, s.index[kept].base)
+		l.size -= int64(len(s.data) - at)
+		s.data, s.index, s.maxTimestamp = s.data[:at:at], s.index[:kept:kept], -1
+		for _, e := range s.index {
+			s.maxTimestamp = max(s.maxTimestamp, e.maxTimestamp)
+		}
+		if kept == 0 {
+			l.segments = l.segments[:n-1]
+		}
+	}
+	for n := len(l.epochs); n > 0 && l.epochs[n-1].start >= l.end; n-- {
+		l.epochs = l.epochs[:n-1]
+	}
+}
+
 // find returns the segment with an offset that is in the log, and the index of
 // its batch there.
 func (l *recordLog) find(offset int64) (segmentAt, entryAt int) {

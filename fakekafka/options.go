@@ -16,6 +16,10 @@ type Options struct {
 	// Racks of the brokers, in the order of their ids; a broker without one is
 	// in no rack.
 	Racks []string
+	// ReadFromRack has leaders name a replica in the client's rack, where they
+	// are not in it themselves, as Kafka does with RackAwareReplicaSelector for
+	// its replica.selector.class (KIP-392). PreferReplica goes before it.
+	ReadFromRack bool
 	// Topics that exist before the first connection is accepted.
 	Topics []Topic
 	// InMemory makes connections in this process's memory, which are had from

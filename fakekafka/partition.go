@@ -20,9 +20,11 @@ type partition struct {
 		sync.Mutex
 		leader    int32 // -1: none
 		epoch     int32
-		replicas  []int32 // replaced, never changed
-		isr       []int32 // replaced, never changed
-		leaderOff bool    // without leader by RemoveLeader, so that no broker's return brings it back
+		replicas  []int32         // replaced, never changed
+		isr       []int32         // replaced, never changed
+		preferred int32           // whom the leader names to those with a rack, 0 for whoever is in it
+		ends      map[int32]int64 // up to where replicas are that lag behind
+		leaderOff bool            // without leader by RemoveLeader, so that no broker's return brings it back
 		deleted   bool
 		log       recordLog
 		producers map[int64]*producerState
@@ -197,6 +199,39 @@ func (p *partition) appendLocked(broker int32, in *incoming, allReplicas, refuse
 // highWatermarkLocked is the offset up to which all replicas have the log: its
 // end, as replicas share it.
 func (p *partition) highWatermarkLocked() int64 { return p.mu.log.end }
+
+// endLocked is up to where a replica has the log.
+func (p *partition) endLocked(broker int32) int64 {
+	if end, lags := p.mu.ends[broker]; lags && broker != p.mu.leader {
+		return min(end, p.mu.log.end)
+	}
+	return p.mu.log.end
+}
+
+// preferredLocked is the replica that the leader names to a client in a rack,
+// -1 for itself: as Kafka's RackAwareReplicaSelector, one in that rack that is
+// in sync and has the offset (KIP-392).
+func (p *partition) preferredLocked(c *Cluster, rack string, offset int64) int32 {
+	if id := p.mu.preferred; id != 0 {
+		if id == p.mu.leader {
+			return -1
+		}
+		return id
+	}
+	in := func(id int32) bool {
+		b := c.broker(id)
+		return b.isUp() && b.rack != nil && *b.rack == rack
+	}
+	if !c.opts.ReadFromRack || in(p.mu.leader) {
+		return -1
+	}
+	for _, id := range p.mu.isr {
+		if in(id) && offset <= p.endLocked(id) {
+			return id
+		}
+	}
+	return -1
+}
 
 // lastStableOffsetLocked is the offset of the first record of a transaction
 // that is still open: none is, as there are no transactions yet.

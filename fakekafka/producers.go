@@ -2,6 +2,7 @@ package fakekafka
 
 import (
 	"math"
+	"slices"
 
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/internal/record"
@@ -22,6 +23,11 @@ type appended struct {
 	firstSequence, lastSequence int32
 	baseOffset                  int64
 	logAppendTime               int64 // -1 where records keep their own
+}
+
+// truncate forgets the batches from an offset on.
+func (s *producerState) truncate(end int64) {
+	s.batches = slices.DeleteFunc(s.batches, func(b appended) bool { return b.baseOffset >= end })
 }
 
 // sequenceAfter is the sequence number n after first. After the largest comes 0.

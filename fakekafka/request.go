@@ -20,7 +20,8 @@ type Request struct {
 	CorrelationID int32
 	ClientID      string
 	// Body is the request as package sarama has it, a *sarama.MetadataRequest
-	// for Metadata and so on. It may be kept, and must not be changed.
+	// for Metadata and so on. It may be kept, and must not be changed. (That of
+	// OffsetForLeaderEpoch is of no exported type.)
 	Body any
 
 	conn   *conn
@@ -44,8 +45,8 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Partitions are those that a Produce, Fetch or ListOffsets request names
-// itself, in its order; nil for other requests. (An incremental fetch names
+// Partitions are those that a Produce, Fetch, ListOffsets or
+// OffsetForLeaderEpoch request names itself, in its order; nil for other requests. (An incremental fetch names
 // only what changes in its session.)
 func (r *Request) Partitions() (list []TopicPartition) {
 	add := func(topic string, byID bool, id int32) {
@@ -63,6 +64,10 @@ func (r *Request) Partitions() (list []TopicPartition) {
 		}
 	case ListOffsets:
 		for _, p := range bridge.ListedPartitions(r.Body) {
+			add(p.Topic, false, p.Partition)
+		}
+	case OffsetForLeaderEpoch:
+		for _, p := range bridge.EpochsWanted(r.Body) {
 			add(p.Topic, false, p.Partition)
 		}
 	}
@@ -115,8 +120,8 @@ type Reply struct {
 	Response any
 	// Err refuses the whole request.
 	Err sarama.KError
-	// Errors refuses single partitions of a Produce, Fetch, ListOffsets or
-	// Metadata request; and, as partition -1, all of a topic in these and in
+	// Errors refuses single partitions of a Produce, Fetch, ListOffsets,
+	// OffsetForLeaderEpoch or Metadata request; and, as partition -1, all of a topic in these and in
 	// CreateTopics and DeleteTopics. What is refused is not processed.
 	Errors map[TopicPartition]sarama.KError
 	// Delay is waited before the request is processed, AnswerDelay after.

@@ -16,9 +16,11 @@ import (
 func main() {
 	brokers := flag.Int("brokers", 1, "brokers")
 	partitions := flag.Int("partitions", 6, "partitions of the topic")
+	sessions := flag.Int("fetch-sessions", 0, "fetch sessions that each broker keeps; 0 the usual number, negative none")
 	flag.Parse()
 	cluster, err := fakekafka.Start(fakekafka.Options{
 		Brokers: *brokers, Topics: []fakekafka.Topic{{Name: "bench", Partitions: *partitions}},
+		FetchSessions: *sessions,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "broker:", err)

@@ -3,7 +3,8 @@
 // exported types hide. Package sarama fills it in when it is initialised.
 //
 // Bodies are pointers to package sarama's exported request and response
-// structs, but for fetch responses, which FetchResponse makes.
+// structs, but for fetch responses, which FetchResponse makes, and for the two
+// of OffsetForLeaderEpoch.
 package bridge
 
 import (
@@ -104,6 +105,23 @@ type ListedPartition struct {
 	MaxOffsets         int32 // version 0
 }
 
+// EpochWanted is what an offset for leader epoch request asks of one partition.
+type EpochWanted struct {
+	Topic              string
+	Partition          int32
+	CurrentLeaderEpoch int32 // -1: not said
+	LeaderEpoch        int32
+}
+
+// EpochEnd is what an offset for leader epoch response has for one partition.
+type EpochEnd struct {
+	Topic       string
+	Partition   int32
+	Err         int16
+	LeaderEpoch int32 // -1: unknown
+	EndOffset   int64 // -1: unknown
+}
+
 // What package sarama fills in.
 var (
 	// ReadRequest reads a request's frame, without its size. With an API or
@@ -135,6 +153,10 @@ var (
 	FetchResponse func(throttle time.Duration, err int16, sessionID int32, partitions []FetchedPartition, leaders []Endpoint) any
 	// ListedPartitions lists what an *OffsetRequest asks for.
 	ListedPartitions func(req any) []ListedPartition
+	// EpochsWanted lists what an offset for leader epoch request asks for, and
+	// EpochEnds makes the answer. Partitions of one topic stand together.
+	EpochsWanted func(req any) []EpochWanted
+	EpochEnds    func(list []EpochEnd) any
 	// Broker makes a *Broker for a response.
 	Broker func(id int32, addr string, rack *string) any
 )
