@@ -53,9 +53,12 @@ func (l *link) newest(a *api) int16 {
 // connect dials and shakes hands, all of it under Net.DialTimeout but for the
 // time that the broker takes to answer, which Net.ReadTimeout bounds.
 func (l *link) connect(ctx context.Context) error {
-	conn := l.broker.takeDialled()
+	conn := l.dialled
 	if conn == nil {
-		var err error
+		err := l.broker.awaitReconnect(ctx)
+		if err != nil {
+			return err
+		}
 		if conn, err = dialBroker(ctx, l.conf, l.broker.addr); err != nil {
 			return err
 		}
@@ -195,6 +198,7 @@ func (l *link) readExchange(conn net.Conn, p *promise) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.proven = true
 	return l.readFrame(conn, p, n, correlation, nil)
 }
 
@@ -282,61 +286,6 @@ var moduleVersion = sync.OnceValue(func() string {
 	}
 	return "dev"
 })
-
-// raceDials dials several addresses, the next one whenever 250 ms have passed
-// or one has failed, and returns the first connection; the others are closed.
-// Nothing is sent on any of them. failures has the errors by index.
-func raceDials(ctx context.Context, conf *Config, addrs []string) (winner int, conn net.Conn, failures map[int]error) {
-	type result struct {
-		index int
-		conn  net.Conn
-		err   error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result)
-	failures = make(map[int]error)
-	started, pending := 0, 0
-	start := func() {
-		i := started
-		started, pending = started+1, pending+1
-		go func() {
-			conn, err := dialBroker(ctx, conf, addrs[i])
-			select {
-			case results <- result{i, conn, err}:
-			case <-ctx.Done():
-				if conn != nil {
-					_ = conn.Close()
-				}
-			}
-		}()
-	}
-	stagger := time.NewTicker(dialStagger)
-	defer stagger.Stop()
-	for started < len(addrs) || pending > 0 {
-		if pending == 0 {
-			start()
-		}
-		select {
-		case r := <-results:
-			if pending--; r.err == nil {
-				return r.index, r.conn, failures
-			}
-			failures[r.index] = r.err
-		case <-stagger.C:
-			if started < len(addrs) {
-				start()
-			}
-		case <-ctx.Done():
-			return -1, nil, failures
-		}
-	}
-	return -1, nil, failures
-}
-
-// dialStagger is how long a dial may go on alone before the next address is
-// dialled beside it.
-const dialStagger = 250 * time.Millisecond
 
 var errUnexpectedToken = errors.New("kafka: unexpected token length")
 

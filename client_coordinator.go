@@ -123,13 +123,13 @@ func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err
 	ctx, cancel := contextOf(c.done)
 	defer cancel()
 	var causes []error
-	for at := range c.tryBrokers(ctx, &causes) {
+	for at := range c.tryMembers(ctx, &causes) {
 		DebugLogger.Printf("client/coordinator requesting coordinator for %s from %s\n", key.key, at.broker.Addr())
 		req := &FindCoordinatorRequest{
 			Version: apiFindCoordinator.versionFor(c.conf.Version), CoordinatorKey: key.key, CoordinatorType: key.kind,
 		}
 		resp := new(FindCoordinatorResponse)
-		err := at.link.call(req, resp, c.done)
+		err := at.ask(req, resp, c.done)
 		if encoding := (PacketEncodingError{}); errors.As(err, &encoding) {
 			return nil, false, err
 		}

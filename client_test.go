@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -389,6 +390,163 @@ func TestClientPeriodicRefreshesDoNotPileUp(t *testing.T) {
 		c.apply(func(now *cluster) *cluster { waiting <- len(c.refresher.waiting); return now })
 		if n := <-waiting; n > 1 {
 			t.Errorf("%d refreshes wait", n)
+		}
+		_ = c.Close()
+		s.close()
+	})
+}
+
+// Refreshes share requests, but one for all topics says nothing of a topic that
+// is not there, and does not create it.
+func TestClientUnknownTopicsAreAskedForByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked [][]string
+		slow := make(chan struct{})
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			m, ok := req.(*MetadataRequest)
+			if !ok {
+				return allVersions(), nil
+			}
+			asked = append(asked, m.Topics)
+			if len(asked) == 2 {
+				<-slow
+			}
+			resp := simpleMetadata(1, "t", 1)
+			for _, topic := range m.Topics {
+				switch topic {
+				case "new":
+					resp.AddTopicPartition("new", 0, 1, nil, nil, nil, ErrNoError)
+				case "gone":
+					resp.AddTopic("gone", ErrUnknownTopicOrPartition)
+				}
+			}
+			if len(asked) <= 2 {
+				resp.AddTopicPartition("deleted", 0, 1, nil, nil, nil, ErrNoError)
+			}
+			return resp, nil
+		}
+		conf := s.config()
+		conf.Metadata.Retry.Max = 0
+		c, err := NewClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		refresh := func(want error, topics ...string) {
+			wg.Go(func() {
+				if err := c.RefreshMetadata(topics...); !errors.Is(err, want) {
+					t.Errorf("%v: %v, want %v", topics, err, want)
+				}
+			})
+			synctest.Wait()
+		}
+		refresh(nil) // under way while the others come
+		refresh(nil)
+		refresh(nil, "new")
+		refresh(nil, "t")
+		refresh(nil)
+		refresh(ErrUnknownTopicOrPartition, "gone")
+		refresh(ErrUnknownTopicOrPartition, "deleted")
+		close(slow)
+		wg.Wait()
+		if len(asked) != 4 || asked[2] != nil || !slices.Equal(asked[3], []string{"gone", "new"}) {
+			t.Errorf("asked for %v", asked)
+		}
+		_ = c.Close()
+		s.close()
+	})
+}
+
+// Metadata.Timeout bounds attempts and backoffs together, and each refresh by
+// itself.
+func TestClientRefreshTimeouts(t *testing.T) {
+	for name, test := range map[string]struct {
+		timeout  time.Duration
+		silent   bool
+		took     time.Duration
+		asked    int32
+		deadline bool
+	}{
+		"none, silent":            {0, true, 30*time.Second + 250*time.Millisecond + 30*time.Second, 2, false},
+		"bounds an attempt":       {10 * time.Second, true, 10 * time.Second, 1, true},
+		"bounds the second":       {40 * time.Second, true, 40 * time.Second, 2, true},
+		"none, unknown topic":     {0, false, 250 * time.Millisecond, 2, false},
+		"skips a backoff":         {250 * time.Millisecond, false, 0, 1, false},
+		"has time for a backoff":  {251 * time.Millisecond, false, 250 * time.Millisecond, 2, false},
+		"far beyond, not reached": {time.Hour, false, 250 * time.Millisecond, 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked atomic.Int32
+				s := newScript(t, nil)
+				s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+					if m, ok := req.(*MetadataRequest); ok && len(m.Topics) > 0 {
+						asked.Add(1)
+						if test.silent {
+							return nil, nil
+						}
+						r := simpleMetadata(1, "t", 1)
+						r.AddTopic("gone", ErrUnknownTopicOrPartition)
+						return r, nil
+					}
+					return standard(1, "t", 1, nil)(addr, h, req)
+				}
+				conf := s.config()
+				conf.Metadata.Retry.Max, conf.Metadata.Timeout = 1, test.timeout
+				c, err := NewClient([]string{"b1:9092"}, conf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				err = c.RefreshMetadata("gone")
+				if took := time.Since(start); took != test.took || asked.Load() != test.asked {
+					t.Errorf("took %v, asked %d times: %v", took, asked.Load(), err)
+				}
+				want := ErrOutOfBrokers
+				if !test.silent {
+					want = ErrUnknownTopicOrPartition
+				}
+				if !errors.Is(err, want) || errors.Is(err, context.DeadlineExceeded) != test.deadline {
+					t.Errorf("%v", err)
+				}
+				_ = c.Close()
+				s.close()
+			})
+		})
+	}
+}
+
+func TestClientWithoutSingleFlightAsksForEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			if _, ok := req.(*MetadataRequest); ok {
+				asked.Add(1)
+				time.Sleep(time.Second)
+			}
+			return standard(1, "t", 1, nil)(addr, h, req)
+		}
+		conf := s.config()
+		conf.Metadata.SingleFlight = false
+		c, err := NewClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked.Store(0)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if err := c.RefreshMetadata("t"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(start); asked.Load() != 10 || took != 10*time.Second {
+			t.Errorf("%d requests in %v", asked.Load(), took)
 		}
 		_ = c.Close()
 		s.close()

@@ -104,7 +104,8 @@ type Config struct {
 
 		// ResolveCanonicalBootstrapServers replaces each bootstrap address by
 		// the canonical names of the hosts behind it (KIP-235), as Kerberos may
-		// need it. Default false.
+		// need it. NewClient and RefreshBrokers then fail where none of the
+		// names can be resolved. Default false.
 		ResolveCanonicalBootstrapServers bool
 
 		TLS struct {
@@ -197,6 +198,13 @@ type Config struct {
 		// SingleFlight lets refreshes that are asked for at the same time share
 		// one request. Default true.
 		SingleFlight bool
+
+		// RecoveryStrategy says whether brokers that are of no use any more are
+		// forgotten (KIP-899). Default MetadataRecoveryRebootstrap.
+		RecoveryStrategy MetadataRecovery
+		// RebootstrapTrigger is for how long no metadata could be had until
+		// they are forgotten (KIP-1102). Default 5 min; 0 turns it off.
+		RebootstrapTrigger time.Duration
 	}
 
 	// Producer is for async and sync producers.
@@ -486,6 +494,7 @@ func NewConfig() *Config {
 	c.Metadata.Full = true
 	c.Metadata.AllowAutoTopicCreation = true
 	c.Metadata.SingleFlight = true
+	c.Metadata.RebootstrapTrigger = 5 * time.Minute
 
 	c.setProducerDefaults()
 	c.setConsumerDefaults()

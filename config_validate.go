@@ -219,10 +219,15 @@ func (g *GSSAPIConfig) missingField() string {
 }
 
 func (c *Config) validateMetadata() error {
+	if s := c.Metadata.RecoveryStrategy; s != MetadataRecoveryRebootstrap && s != MetadataRecoveryNone {
+		return configErrorf("Metadata.RecoveryStrategy is %d, but must be MetadataRecoveryRebootstrap (%d) or MetadataRecoveryNone (%d)",
+			s, MetadataRecoveryRebootstrap, MetadataRecoveryNone)
+	}
 	return firstError(
 		mustBeAtLeast(0, "Metadata.Retry.Max", c.Metadata.Retry.Max),
 		mustBeAtLeast(0, "Metadata.Retry.Backoff", c.Metadata.Retry.Backoff),
 		mustBeAtLeast(0, "Metadata.RefreshFrequency", c.Metadata.RefreshFrequency),
+		mustBeAtLeast(0, "Metadata.RebootstrapTrigger", c.Metadata.RebootstrapTrigger),
 	)
 }
 

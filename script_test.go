@@ -33,6 +33,9 @@ type script struct {
 	wg sync.WaitGroup
 }
 
+// scriptConn is the script's end of a connection.
+type scriptConn struct{ net.Conn }
+
 var errHangUp = errors.New("hang up")
 
 // newScript returns a script whose end is the test's.
@@ -61,7 +64,8 @@ func (s *script) Dial(_, addr string) (net.Conn, error) {
 	if s.mu.refused[addr] {
 		return nil, fmt.Errorf("dial %s: refused", addr)
 	}
-	client, server := net.Pipe()
+	client, theirs := net.Pipe()
+	server := &scriptConn{theirs}
 	s.mu.conns = append(s.mu.conns, server, client)
 	s.wg.Go(func() { s.serve(addr, server) })
 	if s.wrap != nil {

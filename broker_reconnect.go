@@ -1,0 +1,235 @@
+package sarama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+)
+
+// After failures, the attempts to connect to a broker are this far apart: twice
+// as far each time, give or take a fifth (KIP-144, KIP-580).
+const (
+	reconnectBackoffMin = 50 * time.Millisecond
+	reconnectBackoffMax = time.Second
+)
+
+// connectFailed notes that a connection could not be made or was of no use.
+func (b *Broker) connectFailed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait := min(reconnectBackoffMax, reconnectBackoffMin<<min(b.failures, 16))
+	b.failures++
+	b.notBefore = time.Now().Add(time.Duration((0.8 + 0.4*rand.Float64()) * float64(wait)))
+}
+
+// connectWorked notes that the broker has answered on a connection.
+func (b *Broker) connectWorked() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures, b.notBefore = 0, time.Time{}
+}
+
+// reconnectWait is how long the next attempt to connect has to wait; not
+// positive: it need not.
+func (b *Broker) reconnectWait() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Until(b.notBefore)
+}
+
+// awaitReconnect waits for that.
+func (b *Broker) awaitReconnect(ctx context.Context) error {
+	wait := b.reconnectWait()
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kafka: waiting to dial broker %s again: %w", b.addr, context.Cause(ctx))
+	}
+}
+
+// dialing is a dial of a broker that all who want one at the time share, so
+// that many who ask do not dial many times. Nothing is sent on its connection
+// until someone opens the Broker with it.
+type dialing struct {
+	// constant
+	cancel context.CancelFunc
+	done   chan struct{} // closed when conn or err is set
+
+	// constant once done is closed
+	err error
+
+	// Broker.mu guards
+	conn  net.Conn // nil: none, or taken
+	users int
+}
+
+var errDialPanicked = errors.New("kafka: dialing a broker panicked")
+
+// joinDial starts a dial, or joins the one that is under way. leaveDial has to
+// follow.
+func (b *Broker) joinDial(conf *Config) *dialing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dial == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		d := &dialing{cancel: cancel, done: make(chan struct{})}
+		b.dial = d
+		go withRecover(func() { d.run(ctx, b, conf) })
+	}
+	b.dial.users++
+	return b.dial
+}
+
+// run dials, after the backoff. It is ended by the last user's leaving.
+func (d *dialing) run(ctx context.Context, b *Broker, conf *Config) {
+	conn, err := net.Conn(nil), errDialPanicked
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			b.connectFailed()
+		}
+		b.mu.Lock()
+		d.err = err
+		if d.users > 0 {
+			d.conn, conn = conn, nil
+		}
+		if err != nil && b.dial == d {
+			b.dial = nil
+		}
+		b.mu.Unlock()
+		close(d.done)
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}()
+	if err = b.awaitReconnect(ctx); err == nil {
+		err = errDialPanicked
+		conn, err = dialBroker(ctx, conf, b.addr)
+	}
+}
+
+// leaveDial ends the interest in a dial. The last one to leave ends it.
+func (b *Broker) leaveDial(d *dialing) {
+	b.mu.Lock()
+	var unused net.Conn
+	if d.users--; d.users == 0 {
+		d.cancel()
+		unused, d.conn = d.conn, nil
+		if b.dial == d {
+			b.dial = nil
+		}
+	}
+	b.mu.Unlock()
+	if unused != nil {
+		_ = unused.Close()
+	}
+}
+
+// openDialled opens the broker with the connection of a dial that has worked,
+// unless it is open already, be it with that very connection.
+func (b *Broker) openDialled(d *dialing, conf *Config) (*link, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.link.Load(); l != nil && l.err() == nil {
+		return l, nil
+	}
+	conn := d.conn
+	if conn == nil {
+		return nil, fmt.Errorf("kafka: the connection to broker %s did not last: %w", b.name(), ErrNotConnected)
+	}
+	d.conn = nil
+	if b.dial == d {
+		b.dial = nil
+	}
+	return b.startLocked(conf, conn), nil
+}
+
+// reopen connects again in place of a link that has ended, unless someone has
+// done so or the broker was closed.
+func (b *Broker) reopen(ended *link) (*link, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch now := b.link.Load(); {
+	case now == nil:
+		return nil, ErrNotConnected
+	case now != ended:
+		return now, nil
+	}
+	DebugLogger.Printf("Broker %s has closed an idle connection, connecting again\n", b.addr)
+	return b.startLocked(ended.conf, nil), nil
+}
+
+// startLocked begins a link, on a connection or, where that is nil, with a dial.
+func (b *Broker) startLocked(conf *Config, conn net.Conn) *link {
+	l := newLink(b, conf)
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop, l.dialled = cancel, conn
+	l.metrics = newBrokerMetrics(conf.MetricRegistry, b.id)
+	b.link.Store(l)
+	go withRecover(func() { l.run(ctx) })
+	return l
+}
+
+// raceDials dials several brokers, the next one whenever 250 ms have passed or
+// one has failed, and opens the first that is reached; nothing is sent to the
+// others. Those that have failed lately come last, after their backoff.
+// failures has the errors by index.
+func raceDials(ctx context.Context, conf *Config, group []*Broker) (winner int, l *link, failures map[int]error) {
+	var dials []*dialing
+	stop := make(chan struct{})
+	defer func() {
+		close(stop)
+		for i, d := range dials {
+			group[i].leaveDial(d)
+		}
+	}()
+	results := make(chan int, len(group))
+	failures = make(map[int]error)
+	start := func() {
+		i, d := len(dials), group[len(dials)].joinDial(conf)
+		dials = append(dials, d)
+		go func() {
+			select {
+			case <-d.done:
+				results <- i
+			case <-stop:
+			}
+		}()
+	}
+	stagger := time.NewTicker(dialStagger)
+	defer stagger.Stop()
+	for len(failures) < len(group) {
+		if len(failures) == len(dials) {
+			start()
+		}
+		select {
+		case i := <-results:
+			if failures[i] = dials[i].err; failures[i] != nil {
+				continue
+			}
+			if l, failures[i] = group[i].openDialled(dials[i], conf); l != nil {
+				delete(failures, i)
+				return i, l, failures
+			}
+		case <-stagger.C:
+			if len(dials) < len(group) {
+				start()
+			}
+		case <-ctx.Done():
+			return -1, nil, failures
+		}
+	}
+	return -1, nil, failures
+}
+
+// dialStagger is how long a dial may go on alone before the next address is
+// dialled beside it.
+const dialStagger = 250 * time.Millisecond
