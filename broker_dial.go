@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,11 +57,8 @@ func (l *link) newest(a *api) int16 {
 func (l *link) connect(ctx context.Context) error {
 	conn := l.dialled
 	if conn == nil {
-		err := l.broker.awaitReconnect(ctx)
-		if err != nil {
-			return err
-		}
-		if conn, err = dialBroker(ctx, l.conf, l.broker.addr); err != nil {
+		var err error
+		if conn, err = l.broker.connection(ctx, l.conf); err != nil {
 			return err
 		}
 	}
@@ -71,6 +70,9 @@ func (l *link) connect(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	if err != nil {
+		if ctx.Err() == nil {
+			l.broker.connectFailed()
+		}
 		_ = conn.Close()
 		return err
 	}
@@ -212,6 +214,9 @@ func (l *link) askVersions(conn net.Conn) error {
 	}
 	for attempt := range 2 {
 		req := &ApiVersionsRequest{Version: version, ClientSoftwareName: "sarama", ClientSoftwareVersion: moduleVersion()}
+		if name := l.conf.ClientSoftwareName; name != "" {
+			req.ClientSoftwareName, req.ClientSoftwareVersion = name, cmp.Or(l.conf.ClientSoftwareVersion, req.ClientSoftwareVersion)
+		}
 		resp, err := l.exchangeVersions(conn, req)
 		if err == nil && resp.ErrorCode == int16(ErrNoError) {
 			l.versions = rangesOf(resp.ApiKeys)
@@ -276,16 +281,34 @@ func rangesOf(keys []ApiVersionsResponseKey) *versionRanges {
 // moduleVersion is the version of this module in the running program, as
 // brokers are told it (KIP-511).
 var moduleVersion = sync.OnceValue(func() string {
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, dep := range info.Deps {
-			if dep.Path == "github.com/IBM/sarama" && dep.Version != "" && dep.Replace == nil {
-				return dep.Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return softwareVersion(info)
+	}
+	return unknownVersion
+})
+
+const unknownVersion = "dev"
+
+// softwareVersion is the version of this module that a program was built with.
+// Brokers refuse what does not match clientSoftwarePattern, so that build
+// metadata ("+incompatible") and "(devel)" are put otherwise.
+func softwareVersion(info *debug.BuildInfo) string {
+	for _, dep := range info.Deps {
+		if dep.Path != "github.com/IBM/sarama" || dep.Replace != nil {
+			continue
+		}
+		version := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
+				return r
 			}
+			return '-'
+		}, dep.Version)
+		if version = strings.Trim(version, "-."); version != "" && version != "devel" {
+			return version
 		}
 	}
-	return "dev"
-})
+	return unknownVersion
+}
 
 var errUnexpectedToken = errors.New("kafka: unexpected token length")
 

@@ -111,9 +111,6 @@ func newLink(b *Broker, conf *Config) *link {
 func (l *link) run(ctx context.Context) {
 	defer close(l.ended)
 	if err := l.connect(ctx); err != nil {
-		if ctx.Err() == nil {
-			l.broker.connectFailed()
-		}
 		l.fail(err)
 		close(l.ready)
 		l.metrics.release()

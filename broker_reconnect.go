@@ -61,6 +61,7 @@ func (b *Broker) awaitReconnect(ctx context.Context) error {
 // until someone opens the Broker with it.
 type dialing struct {
 	// constant
+	conf   *Config
 	cancel context.CancelFunc
 	done   chan struct{} // closed when conn or err is set
 
@@ -74,23 +75,24 @@ type dialing struct {
 
 var errDialPanicked = errors.New("kafka: dialing a broker panicked")
 
-// joinDial starts a dial, or joins the one that is under way. leaveDial has to
-// follow.
+// joinDial starts a dial, or joins the one that is under way with the same
+// configuration. leaveDial has to follow.
 func (b *Broker) joinDial(conf *Config) *dialing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dial == nil {
+	d := b.dial
+	if d == nil || d.conf != conf {
 		ctx, cancel := context.WithCancel(context.Background())
-		d := &dialing{cancel: cancel, done: make(chan struct{})}
+		d = &dialing{conf: conf, cancel: cancel, done: make(chan struct{})}
 		b.dial = d
-		go withRecover(func() { d.run(ctx, b, conf) })
+		go withRecover(func() { d.run(ctx, b) })
 	}
-	b.dial.users++
-	return b.dial
+	d.users++
+	return d
 }
 
 // run dials, after the backoff. It is ended by the last user's leaving.
-func (d *dialing) run(ctx context.Context, b *Broker, conf *Config) {
+func (d *dialing) run(ctx context.Context, b *Broker) {
 	conn, err := net.Conn(nil), errDialPanicked
 	defer func() {
 		if err != nil && ctx.Err() == nil {
@@ -112,7 +114,7 @@ func (d *dialing) run(ctx context.Context, b *Broker, conf *Config) {
 	}()
 	if err = b.awaitReconnect(ctx); err == nil {
 		err = errDialPanicked
-		conn, err = dialBroker(ctx, conf, b.addr)
+		conn, err = dialBroker(ctx, d.conf, b.addr)
 	}
 }
 
@@ -133,6 +135,36 @@ func (b *Broker) leaveDial(d *dialing) {
 	}
 }
 
+// connection waits for a connection to the broker, which is the caller's.
+func (b *Broker) connection(ctx context.Context, conf *Config) (net.Conn, error) {
+	d := b.joinDial(conf)
+	defer b.leaveDial(d)
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("kafka: dialing broker %s: %w", b.addr, context.Cause(ctx))
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.takeLocked(d)
+}
+
+// takeLocked takes the connection of a dial that has worked.
+func (b *Broker) takeLocked(d *dialing) (net.Conn, error) {
+	conn := d.conn
+	if conn == nil {
+		return nil, fmt.Errorf("kafka: the connection to broker %s did not last: %w", b.name(), ErrNotConnected)
+	}
+	d.conn = nil
+	if b.dial == d {
+		b.dial = nil
+	}
+	return conn, nil
+}
+
 // openDialled opens the broker with the connection of a dial that has worked,
 // unless it is open already, be it with that very connection.
 func (b *Broker) openDialled(d *dialing, conf *Config) (*link, error) {
@@ -141,13 +173,9 @@ func (b *Broker) openDialled(d *dialing, conf *Config) (*link, error) {
 	if l := b.link.Load(); l != nil && l.err() == nil {
 		return l, nil
 	}
-	conn := d.conn
-	if conn == nil {
-		return nil, fmt.Errorf("kafka: the connection to broker %s did not last: %w", b.name(), ErrNotConnected)
-	}
-	d.conn = nil
-	if b.dial == d {
-		b.dial = nil
+	conn, err := b.takeLocked(d)
+	if err != nil {
+		return nil, err
 	}
 	return b.startLocked(conf, conn), nil
 }

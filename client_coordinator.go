@@ -86,10 +86,7 @@ func (c *client) askCoordinator(key coordinatorKey) (*Broker, error) {
 		if !retry || attempt >= retryMax {
 			return nil, err
 		}
-		backoff := c.conf.Metadata.Retry.Backoff
-		if f := c.conf.Metadata.Retry.BackoffFunc; f != nil {
-			backoff = f(attempt, retryMax)
-		}
+		backoff := c.metadataBackoff(attempt)
 		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
 		if err := c.sleep(backoff); err != nil {
 			return nil, err

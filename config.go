@@ -446,9 +446,27 @@ type Config struct {
 		Interceptors []ConsumerInterceptor
 	}
 
+	// ExponentialBackoff lets the waits between retries grow (KIP-580).
+	ExponentialBackoff struct {
+		// Enable doubles the wait with each retry in a row, off by up to 20 % at
+		// random, wherever there is a Retry.Backoff and no BackoffFunc. Default
+		// false.
+		Enable bool
+		// Max is the longest wait; a Backoff above it stays as it is. Default
+		// 1 s, which 0 stands for as well.
+		Max time.Duration
+	}
+
 	// ClientID names the program in logs, quotas and metrics of the brokers.
 	// Default "sarama"; set it to something better.
 	ClientID string
+	// ClientSoftwareName and ClientSoftwareVersion are what brokers are told of
+	// the library that is built on this one (KIP-511): letters, digits, dots and
+	// hyphens, the first and the last no dot or hyphen. By default, when the
+	// name is empty, they are "sarama" and the version of this module; with a
+	// name alone, that version.
+	ClientSoftwareName    string
+	ClientSoftwareVersion string
 	// RackID is where the client runs. Brokers from 2.3 on may then name a
 	// replica nearby to fetch from (KIP-392).
 	RackID string
@@ -498,6 +516,8 @@ func NewConfig() *Config {
 
 	c.setProducerDefaults()
 	c.setConsumerDefaults()
+
+	c.ExponentialBackoff.Max = defaultBackoffMax
 
 	c.ClientID = defaultClientID
 	c.ChannelBufferSize = 256
