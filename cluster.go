@@ -34,6 +34,7 @@ type cluster struct {
 type topicInfo struct {
 	name       string
 	id         Uuid
+	wireID     string          // text form of id
 	partitions []partitionInfo // in the order of their ids
 	all        []int32         // ids of all partitions
 	writable   []int32         // ids of those that have a leader
@@ -92,7 +93,7 @@ func (c *cluster) leader(topic string, partition int32) (*Broker, int32, error) 
 // what is known of a partition does not replace it: brokers learn of leaders
 // one after another, and epochs tell which is newer (KIP-320).
 func newTopicInfo(m *TopicMetadata, old *topicInfo) *topicInfo {
-	t := &topicInfo{name: strings.Clone(m.Name), id: m.Uuid}
+	t := &topicInfo{name: strings.Clone(m.Name), id: m.Uuid, wireID: m.Uuid.String()}
 	for _, p := range m.Partitions {
 		if p.ID < 0 {
 			Logger.Printf("client/metadata ignored partition %d of topic %s: ids are not negative\n", p.ID, t.name)

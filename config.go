@@ -299,6 +299,12 @@ type Config struct {
 		// is given a partition.
 		Interceptors []ProducerInterceptor
 
+		// DeliveryTimeout is how long a message may take from its acceptance to
+		// its result, all retries included: what is not sent by then fails with
+		// ErrDeliveryTimeout. A message that is part of a request waits for that
+		// request's end. Default 0: no limit but Retry.Max.
+		DeliveryTimeout time.Duration
+
 		// MaxBufferedBytes is how many bytes of messages a producer holds, each
 		// from its acceptance until its result was received by the user. At the
 		// limit no message is taken from Input() until there is room. Default

@@ -247,6 +247,7 @@ func (c *Config) validateProducer() error {
 		mustBeAtLeast(0, "Producer.Flush.MaxMessages", p.Flush.MaxMessages),
 		mustBeAtLeast(0, "Producer.Retry.Max", p.Retry.Max),
 		mustBeAtLeast(0, "Producer.Retry.Backoff", p.Retry.Backoff),
+		mustBeAtLeast(0, "Producer.DeliveryTimeout", p.DeliveryTimeout),
 		mustBeAtLeast(0, "Producer.MaxBufferedBytes", p.MaxBufferedBytes),
 	); err != nil {
 		return err

@@ -26,6 +26,7 @@ type batch struct {
 	calls   []syncRef   // of a sync producer: one for each of msgs
 	held    budgetShare // what the batch takes of the budget
 	counted int         // bytes that the batch adds to its slot's, while it is open
+	opened  time.Time   // when the oldest message came
 	wire    []byte      // sealed form, in memory of records; nil until the first hand-over
 
 	// How the batch has fared; changed by the owner alone, between hand-overs.
@@ -92,26 +93,47 @@ func (b *batch) dropCancelled() (empty bool) {
 // rebuild writes the batch anew without some of its records.
 func (b *batch) rebuild(gone []bool) {
 	old := b.records
-	b.records = record.Builder{}
+	b.records, b.wire = record.Builder{}, nil
 	msgs, calls := b.msgs[:0], b.calls[:0]
-	sealed, err := old.Seal(compress.None, 0, 0)
-	if err != nil {
-		panic("kafka: sealing an open batch: " + err.Error()) // it has records, and none are compressed
-	}
-	raw, _, err := record.Next(sealed)
-	if err != nil {
-		panic("kafka: reading an open batch: " + err.Error())
-	}
-	it, err := raw.Open(0)
-	if err != nil {
-		panic("kafka: reading an open batch: " + err.Error())
-	}
-	var rec record.Rec
-	for i := 0; it.Next(&rec); i++ {
+	eachRecord(&old, func(i int, timestampMs int64, key, value []byte, headers []RecordHeader) {
 		if gone[i] {
-			continue
+			return
 		}
-		var headers []RecordHeader
+		appendRecord(b, timestampMs, key, value, headers)
+		msgs = append(msgs, b.msgs[i])
+		if len(b.calls) > 0 {
+			calls = append(calls, b.calls[i])
+		}
+	})
+	clear(b.msgs[len(msgs):])
+	clear(b.calls[len(calls):])
+	b.msgs, b.calls = msgs, calls
+}
+
+// appendRecord copies a record to an open batch.
+func appendRecord(b *batch, timestampMs int64, key, value []byte, headers []RecordHeader) {
+	record.Append(&b.records, timestampMs, key, value, headers)
+}
+
+// eachRecord reads the records of a batch that this producer has built, sealed
+// or not. The bytes are the builder's; the headers are only good until yield
+// returns. What Seal returned before is no longer valid.
+func eachRecord(b *record.Builder, yield func(i int, timestampMs int64, key, value []byte, headers []RecordHeader)) {
+	own := func(err error) {
+		if err != nil {
+			panic("kafka: reading a batch of this producer: " + err.Error()) // it has records, and these are not compressed
+		}
+	}
+	sealed, err := b.Seal(compress.None, 0, 0)
+	own(err)
+	raw, _, err := record.Next(sealed)
+	own(err)
+	it, err := raw.Open(0)
+	own(err)
+	var rec record.Rec
+	var headers []RecordHeader
+	for i := 0; it.Next(&rec); i++ {
+		headers = headers[:0]
 		for h := rec.Headers(); ; {
 			key, value, ok := h.Next()
 			if !ok {
@@ -119,12 +141,9 @@ func (b *batch) rebuild(gone []bool) {
 			}
 			headers = append(headers, RecordHeader{Key: key, Value: value})
 		}
-		record.Append(&b.records, raw.TimestampMs(&rec), rec.Key, rec.Value, headers)
-		msgs, calls = append(msgs, b.msgs[i]), append(calls, b.calls[i])
+		yield(i, raw.TimestampMs(&rec), rec.Key, rec.Value, headers)
 	}
-	clear(b.msgs[len(msgs):])
-	clear(b.calls[len(calls):])
-	b.msgs, b.calls = msgs, calls
+	own(it.Err())
 }
 
 // free gives the batch back; nobody may hold it any more.
@@ -148,16 +167,28 @@ type producerTopic struct {
 	name    string
 	metrics *topicMetrics
 
+	// atomic: how large a batch may be, by what a broker refused; 0 while none
+	// was. Lowered by the owner.
+	batchBytesMax atomic.Int64
+
 	// owned by the intake
 	info        *topicInfo // nil: not known yet
 	seen        *cluster   // where info was last looked up
 	partitioner Partitioner
 	dynamic     DynamicConsistencyPartitioner // the partitioner, where it is one
+	sticky      *stickyPartitioner            // same
 	parts       []*producerPartition          // by id, where ids are dense
 	sparse      map[int32]*producerPartition  // the others
 	waiting     []acceptedMessage             // messages that came before the topic was known
 	resolving   bool
 	breaker     breaker // of look-ups of the topic
+}
+
+// limitBatches lowers the size of the topic's batches.
+func (t *producerTopic) limitBatches(n int64) {
+	if now := t.batchBytesMax.Load(); now == 0 || n < now {
+		t.batchBytesMax.Store(n)
+	}
 }
 
 // producerPartition is a partition that messages were sent to.
@@ -245,4 +276,6 @@ type acceptedMessage struct {
 	ref  syncRef
 	size int64 // share of the budget
 	held bool  // has taken it
+
+	since time.Time // when it began to wait for its topic; zero: it did not
 }

@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,9 @@ type intake struct {
 	drained bool          // the owner was told that no more comes
 	giveUp  time.Time     // after Close: when waiting messages are failed
 	ended   bool
+	woken   int // how often a wait has ended
+
+	nextSweep time.Time // when batches and messages are looked at whose delivery timeout may be over
 }
 
 // burstMax is how many messages the intake takes before it looks after
@@ -84,6 +88,7 @@ func (in *intake) run() {
 		case <-in.mail.wake:
 		case <-timer.in(wait):
 		}
+		in.woken++
 	}
 }
 
@@ -141,11 +146,58 @@ func (in *intake) endBurst() time.Duration {
 			wait = min(wait, in.flush(slot))
 		}
 	}
+	wait = min(wait, in.sweep())
 	in.handOver()
 	if in.shut && !in.drained {
 		wait = min(wait, in.drain())
 	}
 	return wait
+}
+
+// sweep hands batches to the owner whose delivery timeout is over, for it to
+// fail them, and fails messages that have waited that long for their topic. It
+// returns when the next look is due.
+func (in *intake) sweep() time.Duration {
+	limit := in.p.conf.Producer.DeliveryTimeout
+	if limit <= 0 {
+		return never
+	}
+	now := in.clock()
+	if now.Before(in.nextSweep) {
+		return in.nextSweep.Sub(now)
+	}
+	in.nextSweep = now.Add(limit) // of what comes from now on
+	pending := false
+	late := func(since time.Time) bool {
+		due := since.Add(limit)
+		if !now.Before(due) {
+			return true
+		}
+		if pending = true; due.Before(in.nextSweep) {
+			in.nextSweep = due
+		}
+		return false
+	}
+	for _, slot := range in.inUse {
+		for _, b := range slices.Concat(slot.open, slot.ready) {
+			if late(b.opened) {
+				in.seal(b)
+			}
+		}
+	}
+	for _, t := range in.topics {
+		n := 0
+		for n < len(t.waiting) && late(t.waiting[n].since) {
+			in.refuse(t.waiting[n], ErrDeliveryTimeout)
+			n++
+		}
+		in.waiting -= n
+		t.waiting = slices.Delete(t.waiting, 0, n)
+	}
+	if !pending {
+		return never
+	}
+	return in.nextSweep.Sub(now)
 }
 
 func (in *intake) handOver() {
@@ -292,6 +344,9 @@ func (in *intake) topic(name string) *producerTopic {
 			t = &producerTopic{name: name, metrics: in.p.metrics.forTopic(name)}
 			t.partitioner = in.p.conf.Producer.Partitioner(name)
 			t.dynamic, _ = t.partitioner.(DynamicConsistencyPartitioner)
+			if t.sticky = sticky(t.partitioner); t.sticky != nil {
+				t.sticky.load = func(index int32) int64 { return in.load(t, index) }
+			}
 			in.topics[name] = t
 		}
 		in.last = t
@@ -309,6 +364,9 @@ func (in *intake) topic(name string) *producerTopic {
 func (in *intake) wait(t *producerTopic, a acceptedMessage) {
 	a.ref.leave(stateWaiting)
 	in.hold(&a)
+	if a.since.IsZero() {
+		a.since = in.clock()
+	}
 	t.waiting = append(t.waiting, a)
 	in.waiting++
 	if t.resolving {
@@ -434,15 +492,10 @@ func (in *intake) place(t *producerTopic, a acceptedMessage, fresh bool) {
 		in.refuse(a, ErrLeaderNotAvailable)
 		return
 	}
-	choice, err := t.partitioner.Partition(a.msg, int32(len(ids)))
-	if err == nil && (choice < 0 || int(choice) >= len(ids)) {
-		err = ErrInvalidPartition
-	}
-	if err != nil {
+	if err := in.choose(t, a.msg, ids); err != nil {
 		in.refuse(a, err)
 		return
 	}
-	a.msg.Partition = ids[choice]
 	key, err := in.encode(a.msg.Key)
 	var value []byte
 	if err == nil {
@@ -454,6 +507,32 @@ func (in *intake) place(t *producerTopic, a acceptedMessage, fresh bool) {
 	}
 	in.add(t, a, key, value)
 	a.ref.leave(stateAccepted)
+}
+
+// choose has the partitioner choose a message's partition.
+func (in *intake) choose(t *producerTopic, m *ProducerMessage, ids []int32) error {
+	choice, err := t.partitioner.Partition(m, int32(len(ids)))
+	if err == nil && (choice < 0 || int(choice) >= len(ids)) {
+		err = ErrInvalidPartition
+	}
+	if err == nil {
+		m.Partition = ids[choice]
+	}
+	return err
+}
+
+// load is what a partition has to be sent, in stickyBytes: its open batch, and
+// one for each batch that is not settled.
+func (in *intake) load(t *producerTopic, index int32) int64 {
+	if int(index) >= len(t.info.writable) {
+		return 0
+	}
+	p := in.partition(t, t.info.writable[index])
+	n := int64(max(0, int32(in.p.owner.window)-p.credit.Load()))
+	if p.open != nil {
+		n += int64(p.open.records.Len() / stickyBytes)
+	}
+	return n
 }
 
 // encode runs a user's encoder; those of this package need no copy.
@@ -473,16 +552,25 @@ func (in *intake) encode(e Encoder) ([]byte, error) {
 // add appends a record to its partition's open batch.
 func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	in.hold(&a)
-	conf := in.p.conf
 	p := in.partition(t, a.msg.Partition)
-	if b := p.open; b != nil && b.records.Len()+recordSizeMax(a.msg, key, value) > min(conf.Producer.MaxMessageBytes, int(MaxRequestSize)-requestMargin) {
-		in.seal(b)
+	size := recordSizeMax(a.msg, key, value)
+	if in.isFull(p, size) {
+		in.seal(p.open)
+		if t.sticky != nil && a.msg.Key == nil && in.choose(t, a.msg, t.info.writable) == nil {
+			// It would begin a batch that nothing follows in.
+			if p = in.partition(t, a.msg.Partition); in.isFull(p, size) {
+				in.seal(p.open)
+			}
+		}
 	}
 	timestamp := a.msg.Timestamp
 	if timestamp.IsZero() {
 		timestamp = in.clock()
 	}
 	b := in.openBatch(p)
+	if !a.since.IsZero() && a.since.Before(b.opened) {
+		b.opened = a.since
+	}
 	slot := b.slot
 	record.Append(&b.records, timestamp.UnixMilli(), key, value, a.msg.Headers)
 	b.msgs = append(b.msgs, a.msg)
@@ -495,10 +583,23 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 		b.counted += int(a.size - messageOverhead)
 		slot.bytes += int(a.size - messageOverhead)
 	}
-	if most := conf.Producer.Flush.MaxMessages; most > 0 && (slot.messages >= most || len(b.msgs) >= most) ||
+	if most := in.p.conf.Producer.Flush.MaxMessages; most > 0 && (slot.messages >= most || len(b.msgs) >= most) ||
 		slot.bytes >= int(MaxRequestSize)-requestMargin {
 		in.sealAll(slot)
 	}
+}
+
+// isFull reports whether a partition has an open batch that takes no more of
+// this size.
+func (in *intake) isFull(p *producerPartition, size int) bool {
+	if p.open == nil {
+		return false
+	}
+	most := min(in.p.conf.Producer.MaxMessageBytes, int(MaxRequestSize)-requestMargin)
+	if learned := p.topic.batchBytesMax.Load(); learned > 0 {
+		most = min(most, int(learned))
+	}
+	return p.open.records.Len()+size > most
 }
 
 // requestMargin is what a request may need beside its batches.
@@ -532,6 +633,7 @@ func (in *intake) openBatch(p *producerPartition) *batch {
 		slot.since = in.clock()
 	}
 	p.open = newBatch(p, slot)
+	p.open.opened = in.clock()
 	slot.enter(p.open)
 	return p.open
 }
@@ -567,6 +669,11 @@ func (in *intake) seal(b *batch) {
 		b.slot.bytes -= b.counted
 	}
 	b.part.open = nil
+	if t := b.part.topic; t.sticky != nil && t.info != nil {
+		if at, ok := slices.BinarySearch(t.info.writable, b.part.id); ok {
+			t.sticky.sealed(int32(at))
+		}
+	}
 	b.part.credit.Add(-1)
 	b.slot.queued.Add(1)
 	in.sealed.add(&b.letter)

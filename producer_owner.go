@@ -20,17 +20,19 @@ type owner struct {
 	window int     // batches of one partition that may be out at a time
 
 	// owned by run
-	senders  map[int32]*sender
-	touched  []*sender // senders that may have something to send
-	holding  map[*producerPartition]struct{}
-	asks     map[string]*topicAsk
-	backoffs []*producerPartition // in state partBackoff
-	live     int                  // batches not settled
-	drained  bool                 // the intake is done
-	id       producerID
-	closing  bool
-	closedAt time.Time
-	expiry   time.Time // when closing: next look for partitions without progress
+	senders   map[int32]*sender
+	touched   []*sender // senders that may have something to send
+	holding   map[*producerPartition]struct{}
+	asks      map[string]*topicAsk
+	backoffs  []*producerPartition // in state partBackoff
+	live      int                  // batches not settled
+	nextSweep time.Time            // when batches are looked at whose delivery timeout may be over
+	drained   bool                 // the intake is done
+	woken     int                  // how often a wait has ended
+	id        producerID
+	closing   bool
+	closedAt  time.Time
+	expiry    time.Time // when closing: next look for partitions without progress
 }
 
 // topicAsk is a question after a topic's leaders: which partitions it is for,
@@ -42,6 +44,8 @@ type partitionQueue struct {
 	waiting []*batch // sealed, in order; the first is next
 	out     []*batch // lent to sender, in order
 	failed  []*batch // came back and will be sent again; until out is empty, when they go to the front of waiting
+	pause   int      // in partFailing: attempts that the backoff goes by, 0 for none
+	moved   bool     // in partFailing: a broker has named another leader, which the snapshot has
 	sender  *sender  // which has out, or had the last of it
 	listed  *sender  // in whose list of ready partitions this is
 
@@ -49,6 +53,7 @@ type partitionQueue struct {
 	state    partitionState
 	at       time.Time // in partBackoff: until when
 	progress time.Time // when a broker last answered for a batch, or the first one came
+	trouble  error     // why the last batch that was sent again had to be; nil after a success
 	stale    bool      // the leader is to be asked for before the next batch
 	expired  bool      // out of time after Close
 	breaker  breaker
@@ -88,13 +93,10 @@ func newOwner(p *producer) *owner {
 		holding: make(map[*producerPartition]struct{}), asks: make(map[string]*topicAsk),
 	}
 	if p.conf.Producer.Idempotent {
-		o.window = min(p.conf.Net.MaxOpenRequests, idempotentWindowMax)
+		o.window = min(p.conf.Net.MaxOpenRequests, maxIdempotentRequests)
 	}
 	return o
 }
-
-// idempotentWindowMax is of how many batches a broker remembers the numbers.
-const idempotentWindowMax = 5
 
 // run is the owner's goroutine.
 func (o *owner) run() {
@@ -112,6 +114,7 @@ func (o *owner) run() {
 		case <-o.mail.wake:
 		case <-timer.in(wait):
 		}
+		o.woken++
 	}
 }
 
@@ -135,6 +138,8 @@ func (o *owner) readMail() {
 			o.topicAsked(item)
 		case idAsked:
 			o.idAsked(item)
+		case hintsTaken:
+			o.hintsTaken(item)
 		case intakeDrained:
 			o.drained = true
 		case ownerClose:
@@ -156,6 +161,9 @@ func (o *owner) enqueue(b *batch) {
 	}
 	b.order = q.taken
 	q.taken++
+	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
+		o.nextSweep = b.opened.Add(limit)
+	}
 	q.waiting = append(q.waiting, b)
 	o.ready(p)
 }
@@ -264,6 +272,7 @@ func (o *owner) lend(s *sender) {
 			p.queue.listed = nil
 			continue
 		}
+		o.fit(&p.queue)
 		b := p.queue.waiting[0]
 		if len(call.batches) > 0 && (size+b.records.Len() > int(MaxRequestSize) || maxMessages > 0 && messages+len(b.msgs) > maxMessages) {
 			s.ready = append(s.ready, p) // into the next request
@@ -343,8 +352,8 @@ func (o *owner) settle(b *batch, err error) {
 		delete(o.holding, p)
 	}
 	b.err = err
-	if err != nil && b.stamped {
-		o.abandonNumbers(p, b)
+	if err != nil {
+		o.abandonNumbers(b, err)
 	}
 	o.p.settled(b)
 	o.p.intake.released()
@@ -379,6 +388,7 @@ func (o *owner) handedBack(call *produceCall) {
 		call.parts = append(call.parts, b.part) // when it is settled, the batch is no longer ours
 		o.outcome(b, call.results[i])
 	}
+	o.takeHints(call)
 	for _, p := range call.parts {
 		o.returned(p)
 	}
@@ -399,17 +409,21 @@ func (o *owner) returned(p *producerPartition) {
 }
 
 // replay puts what failed back to the front, in its old order, and starts the
-// backoff before it goes out again.
+// backoff, where there is a reason for one, before it goes out again.
 func (o *owner) replay(p *producerPartition) {
 	q := &p.queue
-	attempts := 1
 	if len(q.failed) > 0 {
-		slices.SortFunc(q.failed, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
-		attempts = max(1, q.failed[0].attempts)
+		slices.SortStableFunc(q.failed, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
 		q.waiting = append(q.failed, q.waiting...)
 		q.failed = nil
 	}
-	o.backOff(p, attempts)
+	pause, moved := q.pause, q.moved
+	q.pause, q.moved = 0, false
+	if pause == 0 || moved {
+		q.state = partIdle
+		return
+	}
+	o.backOff(p, pause)
 }
 
 // backOff keeps a partition closed for the time of a retry; before its next
@@ -441,6 +455,7 @@ func (o *owner) timers(now time.Time) time.Duration {
 		p.queue.state, p.queue.stale = partIdle, true
 		o.ready(p)
 	}
+	wait = min(wait, o.sweep(now))
 	if o.closing {
 		if !now.Before(o.expiry) {
 			o.expire(now)
@@ -488,6 +503,7 @@ func (o *owner) topicAsked(l topicAsked) {
 		o.startAsk(l.topic, a)
 		return
 	}
+	o.reap()
 	answered := a.now
 	if a.now = nil; len(a.next) > 0 {
 		o.startAsk(l.topic, a)

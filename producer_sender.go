@@ -29,6 +29,9 @@ type sender struct {
 	// atomic: the owner waits for the sender to become idle
 	hungry atomic.Bool
 
+	// owned by run
+	woken int // how often a wait has ended
+
 	// owned by the owner
 	ready    []*producerPartition // whose next batch may go out
 	spare    []*producerPartition
@@ -73,6 +76,7 @@ func (s *sender) run() {
 	for {
 		select {
 		case call := <-s.next:
+			s.woken++
 			s.handle(call)
 		case <-s.quit:
 			select {
@@ -136,7 +140,7 @@ func (s *sender) handBack(call *produceCall, err error) {
 func (s *sender) prepare(call *produceCall, l *link) error {
 	conf := s.p.conf
 	req := &call.req
-	req.Version = apiProduce.versionFor(conf.Version)
+	req.Version = l.newest(apiProduce)
 	req.RequiredAcks = conf.Producer.RequiredAcks
 	req.Timeout = int32(conf.Producer.Timeout / time.Millisecond)
 	if err := l.clamp(req); err != nil {
@@ -145,6 +149,7 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 	if req.Version < 3 {
 		return errOldBroker(l.broker, req.Version)
 	}
+	call.nameTopics(s.p.source.snapshot())
 	for i, b := range call.batches {
 		if b.wire == nil {
 			wire, err := b.records.Seal(compress.Codec(conf.Producer.Compression), conf.Producer.CompressionLevel, 0)
@@ -155,11 +160,35 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 			b.wire = wire
 		}
 		b.stamp()
-		req.add(b.part.topic.name, b.part.id, b.wire)
+		req.add(call.names[i], b.part.id, b.wire)
 	}
 	call.link = l
 	call.promise = promise{resolve: call.resolve}
 	return nil
+}
+
+// topicIDsFrom is the Produce version from which on topics go by their ids.
+const topicIDsFrom = 13
+
+// nameTopics finds what the batches' topics are called on the wire: by their
+// ids (KIP-516), where the version has them and all are known.
+func (c *produceCall) nameTopics(now *cluster) {
+	if c.req.Version >= topicIDsFrom {
+		for _, b := range c.batches {
+			t := now.topics[b.part.topic.name]
+			if t == nil || t.id == (Uuid{}) {
+				c.req.Version = topicIDsFrom - 1
+				break
+			}
+		}
+	}
+	for _, b := range c.batches {
+		name := b.part.topic.name
+		if c.req.Version >= topicIDsFrom {
+			name = now.topics[name].wireID
+		}
+		c.names = append(c.names, name)
+	}
 }
 
 // add puts a partition's batch into the request; batches of one topic that
@@ -214,6 +243,7 @@ type produceCall struct {
 	promise promise
 	link    *link
 	refused []refusedBatch
+	names   []string // of the batches' topics, as they are in the request
 	wrote   bool
 
 	// set by the sender or, once written, by the reader
@@ -255,7 +285,10 @@ func (c *produceCall) free() {
 	}
 	clear(c.results)
 	clear(c.parts)
-	*c = produceCall{batches: c.batches[:0], refused: c.refused[:0], results: c.results[:0], parts: c.parts[:0]}
+	clear(c.names)
+	*c = produceCall{
+		batches: c.batches[:0], refused: c.refused[:0], names: c.names[:0], results: c.results[:0], parts: c.parts[:0],
+	}
 	c.req.topics = topics[:0]
 	c.letter.item = c
 	produceCalls.Put(c)
@@ -306,14 +339,21 @@ func (c *produceCall) matchAnswers() {
 				if next++; next == len(c.batches) {
 					next = 0
 				}
-				if b := c.batches[i]; b.part.id == p.id && b.part.topic.name == t.name {
-					c.results[i] = produceResult{offset: p.block.Offset, timestamp: p.block.Timestamp}
-					if p.block.Err != ErrNoError {
-						c.results[i].err = p.block.Err
-					}
+				if c.batches[i].part.id == p.id && c.names[i] == t.name {
+					c.results[i] = p.block.result()
 					break
 				}
 			}
 		}
 	}
+}
+
+// result is what a broker's answer means for a batch.
+func (b *ProduceResponseBlock) result() produceResult {
+	r := produceResult{offset: b.Offset, timestamp: b.Timestamp}
+	if b.Err != ErrNoError {
+		r.err = b.Err
+		r.records, r.message, r.leader = b.RecordErrors, b.ErrorMessage, b.CurrentLeader
+	}
+	return r
 }
