@@ -206,27 +206,60 @@ func (b *Broker) startLocked(conf *Config, conn net.Conn) *link {
 	return l
 }
 
+// racer is one of the brokers that raceDials tries.
+type racer struct {
+	broker *Broker
+	link   *link    // that is about to connect for someone else; nil: none
+	dial   *dialing // otherwise
+	done   <-chan struct{}
+}
+
+func newRacer(b *Broker, conf *Config) racer {
+	if l := b.link.Load(); l != nil && l.err() == nil {
+		return racer{broker: b, link: l, done: l.ready}
+	}
+	d := b.joinDial(conf)
+	return racer{broker: b, dial: d, done: d.done}
+}
+
+// open is what has come of it: a link, or why there is none.
+func (r *racer) open(conf *Config) (*link, error) {
+	switch {
+	case r.link != nil:
+		return r.link, r.link.err()
+	case r.dial.err != nil:
+		return nil, r.dial.err
+	}
+	return r.broker.openDialled(r.dial, conf)
+}
+
+func (r *racer) leave() {
+	if r.dial != nil {
+		r.broker.leaveDial(r.dial)
+	}
+}
+
 // raceDials dials several brokers, the next one whenever 250 ms have passed or
 // one has failed, and opens the first that is reached; nothing is sent to the
 // others. Those that have failed lately come last, after their backoff.
 // failures has the errors by index.
 func raceDials(ctx context.Context, conf *Config, group []*Broker) (winner int, l *link, failures map[int]error) {
-	var dials []*dialing
+	var racers []racer
 	stop := make(chan struct{})
 	defer func() {
 		close(stop)
-		for i, d := range dials {
-			group[i].leaveDial(d)
+		for i := range racers {
+			racers[i].leave()
 		}
 	}()
 	results := make(chan int, len(group))
 	failures = make(map[int]error)
 	start := func() {
-		i, d := len(dials), group[len(dials)].joinDial(conf)
-		dials = append(dials, d)
+		i, r := len(racers), newRacer(group[len(racers)], conf)
+		racers = append(racers, r)
 		go func() {
 			select {
-			case <-d.done:
+			case <-r.done:
 				results <- i
 			case <-stop:
 			}
@@ -235,20 +268,18 @@ func raceDials(ctx context.Context, conf *Config, group []*Broker) (winner int, 
 	stagger := time.NewTicker(dialStagger)
 	defer stagger.Stop()
 	for len(failures) < len(group) {
-		if len(failures) == len(dials) {
+		if len(failures) == len(racers) {
 			start()
 		}
 		select {
 		case i := <-results:
-			if failures[i] = dials[i].err; failures[i] != nil {
-				continue
-			}
-			if l, failures[i] = group[i].openDialled(dials[i], conf); l != nil {
-				delete(failures, i)
+			l, err := racers[i].open(conf)
+			if err == nil {
 				return i, l, failures
 			}
+			failures[i] = err
 		case <-stagger.C:
-			if len(dials) < len(group) {
+			if len(racers) < len(group) {
 				start()
 			}
 		case <-ctx.Done():

@@ -54,7 +54,7 @@ type hostResolver interface {
 
 // canonicalAge is for how long the canonical names behind the addresses of a
 // bootstrap are taken for what they are.
-const canonicalAge = 30 * time.Second
+const canonicalAge = 10 * time.Second
 
 // bootstrapAddrs are the addresses to begin at: those given or, with
 // Net.ResolveCanonicalBootstrapServers, the canonical names of all hosts behind
@@ -121,6 +121,18 @@ func (c *client) seedsNow(ctx context.Context, now *cluster) []*Broker {
 	if !c.conf.Net.ResolveCanonicalBootstrapServers || time.Since(now.resolved) < canonicalAge {
 		return now.seeds
 	}
+	mine := false // to look them up, once for all who want them
+	c.changeBrokers(func(latest *cluster) *cluster {
+		if mine = latest.resolved.Equal(now.resolved) && latest.bootstraps == now.bootstraps; !mine {
+			return latest
+		}
+		next := *latest
+		next.resolved = time.Now()
+		return &next
+	})
+	if !mine {
+		return c.cluster.Load().seeds
+	}
 	addrs, err := c.bootstrapAddrs(ctx, now.addrs)
 	if err != nil {
 		return now.seeds
@@ -130,7 +142,7 @@ func (c *client) seedsNow(ctx context.Context, now *cluster) []*Broker {
 			return latest
 		}
 		next := *latest
-		next.seeds, next.resolved = seedBrokers(addrs, latest.seeds), time.Now()
+		next.seeds = seedBrokers(addrs, latest.seeds)
 		return &next
 	})
 	return c.cluster.Load().seeds

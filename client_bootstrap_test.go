@@ -303,10 +303,11 @@ func TestClientBeginsAgainWithoutMetadataForTooLong(t *testing.T) {
 		set  func(*Config)
 		want time.Duration // until there is metadata; 0: never
 	}{
-		"default":  {func(*Config) {}, 5 * time.Minute},
-		"a minute": {func(c *Config) { c.Metadata.RebootstrapTrigger = time.Minute }, time.Minute},
-		"off":      {func(c *Config) { c.Metadata.RebootstrapTrigger = 0 }, 0},
-		"none":     {func(c *Config) { c.Metadata.RecoveryStrategy = MetadataRecoveryNone }, 0},
+		"default":    {func(*Config) {}, 5 * time.Minute},
+		"a minute":   {func(c *Config) { c.Metadata.RebootstrapTrigger = time.Minute }, time.Minute},
+		"in a round": {func(c *Config) { c.Metadata.Timeout, c.Metadata.RebootstrapTrigger = 0, 20*time.Second }, 20 * time.Second},
+		"off":        {func(c *Config) { c.Metadata.RebootstrapTrigger = 0 }, 0},
+		"none":       {func(c *Config) { c.Metadata.RecoveryStrategy = MetadataRecoveryNone }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -120,12 +120,6 @@ func shuffle(list []*Broker) {
 // connectOne races the dials of a group and completes the first connection.
 // rest are those that have not failed.
 func (c *client) connectOne(ctx context.Context, group []*Broker, causes *[]error) (b *Broker, l *link, rest []*Broker) {
-	// A broker that is about to connect, for someone else, is simply awaited.
-	for i, b := range group {
-		if l := b.link.Load(); l != nil && l.err() == nil {
-			return c.finishConnect(ctx, b, l, slices.Delete(slices.Clone(group), i, i+1), causes)
-		}
-	}
 	group = byBackoff(group)
 	winner, l, failures := raceDials(ctx, c.conf, group)
 	for i, b := range group {

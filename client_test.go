@@ -552,3 +552,39 @@ func TestClientWithoutSingleFlightAsksForEach(t *testing.T) {
 		s.close()
 	})
 }
+
+// A broker that cannot be reached holds up nobody who may ask another one, also
+// while someone waits for a connection to it.
+func TestClientDoesNotWaitForAnUnreachableBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t, standard(3, "t", 3, nil))
+		hang := make(chan struct{})
+		conf := s.config()
+		conf.Net.Proxy.Dialer = addrDialer(func(addr string) (net.Conn, error) {
+			if addr == "b1:9092" || addr == "b2:9092" {
+				<-hang
+				return nil, errHangUp
+			}
+			return s.Dial("tcp", addr)
+		})
+		c, err := newClient([]string{"s:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(2) {
+			if _, err := c.Leader("t", p); err != nil { // which dials
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		if err := c.RefreshMetadata(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 2*dialStagger {
+			t.Errorf("took %v", took)
+		}
+		_ = c.Close()
+		close(hang)
+		s.close()
+	})
+}
