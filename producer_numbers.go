@@ -38,6 +38,7 @@ func (o *owner) number(q *partitionQueue, b *batch) {
 		return
 	}
 	if q.id != o.id.id || q.epoch != o.id.epoch {
+		q.proven = q.proven && q.id == o.id.id
 		q.id, q.epoch, q.sequence = o.id.id, o.id.epoch, 0
 	}
 	b.stamped, b.id, b.epoch, b.sequence = true, q.id, q.epoch, q.sequence

@@ -49,11 +49,13 @@ func (o *owner) outcome(b *batch, r produceResult) {
 		r.err, r.offset = nil, -1 // an attempt before was written, nobody says where
 	}
 	if r.err == nil {
-		b.part.queue.trouble = nil
+		q := &b.part.queue
+		q.trouble, q.proven = nil, true
 		b.offset, b.timestamp = r.offset, r.timestamp
 		o.settle(b, nil)
 		return
 	}
+	b.part.queue.proven = false
 	b.uncertain = b.uncertain || r.uncertain || r.err == ErrRequestTimedOut || r.err == ErrNotEnoughReplicasAfterAppend
 	switch {
 	case o.renumber(b, r.err):

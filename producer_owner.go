@@ -58,6 +58,11 @@ type partitionQueue struct {
 	expired  bool      // out of time after Close
 	breaker  breaker
 
+	// proven says that the last batch that came back was written, so that the
+	// leader knows the producer. One that does not takes any number for the
+	// first: of several batches under way it might refuse one and take the next.
+	proven bool
+
 	// numbers of the next batch of an idempotent producer
 	id       int64
 	epoch    int16
@@ -157,7 +162,11 @@ func (o *owner) enqueue(b *batch) {
 	o.live++
 	if _, held := o.holding[p]; !held {
 		o.holding[p] = struct{}{}
-		q.progress = time.Now()
+		now := time.Now()
+		if now.Sub(q.progress) > provenFor {
+			q.proven = false
+		}
+		q.progress = now
 	}
 	b.order = q.taken
 	q.taken++
@@ -200,8 +209,17 @@ func (o *owner) ready(p *producerPartition) {
 // open reports whether a partition has a batch that nothing of its own is in
 // the way of.
 func (o *owner) open(q *partitionQueue) bool {
-	return len(q.waiting) > 0 && len(q.out) < o.window && q.state == partIdle
+	window := o.window
+	if !q.proven {
+		window = 1
+	}
+	return len(q.waiting) > 0 && len(q.out) < window && q.state == partIdle
 }
+
+// provenFor is how long an idle partition's leader is taken to remember the
+// producer. Brokers forget it after a day, unless they are told to do so sooner
+// (producer.id.expiration.ms).
+const provenFor = 5 * time.Minute
 
 // mayGo reports whether a partition's first batch may go to a sender: what is
 // out at the old leader comes back first.

@@ -95,10 +95,12 @@ func (e *RecordError) Error() string { return fmt.Sprintf("%v: %s", e.Code, e.Me
 // Unwrap returns the code.
 func (e *RecordError) Unwrap() error { return e.Code }
 
-// refusal is the error of a batch's messages.
+// refusal is the error of a batch's messages. Where the code says that
+// something is wrong with the record of the only one, the broker's words are
+// part of it.
 func (b *batch) refusal(r produceResult) error {
 	if code, ok := r.err.(KError); ok && r.message != nil && *r.message != "" {
-		if len(b.msgs) == 1 {
+		if len(b.msgs) == 1 && (code == ErrInvalidRecord || code == ErrInvalidTimestamp) {
 			return &RecordError{code, *r.message}
 		}
 		Logger.Printf("producer/leader/%s/%d refused a batch of %d messages: %v: %s\n", b.part.topic.name, b.part.id, len(b.msgs), code, *r.message)

@@ -24,7 +24,7 @@ func TestProducerRetriesWhatFailsWhileTheLeaderIsAskedFor(t *testing.T) {
 	}{{"and found", nil}, {"in vain", ErrLeaderNotAvailable}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				metadata, produce := 0, 0
+				metadata, produce := 0, -1 // a first message makes the producer known to the leader
 				s := newScript(t, nil)
 				s.answer = func(_ string, _ bridge.Header, req any) (any, error) {
 					switch req.(type) {
@@ -71,6 +71,8 @@ func TestProducerRetriesWhatFailsWhileTheLeaderIsAskedFor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				p.Input() <- &ProducerMessage{Topic: "t", Value: StringEncoder("v")}
+				<-p.Successes()
 				for i := range 3 {
 					if i == 2 {
 						if err := client.RefreshMetadata("t"); !errors.Is(err, ErrLeaderNotAvailable) {
@@ -181,6 +183,7 @@ func TestProducerHandsARequestOverBeforeItsSenderMayBeStopped(t *testing.T) {
 	var parts [2]*producerPartition
 	for id := range parts {
 		parts[id] = &producerPartition{topic: &producerTopic{name: "t"}, id: int32(id)}
+		parts[id].queue.proven, parts[id].queue.progress = true, time.Now()
 	}
 	for i := range 4 {
 		b := newBatch(parts[i%2], old.slot)
