@@ -183,7 +183,7 @@ func (r *refresher) enter(call *refresh) {
 // under way. It returns how long there is nothing else to do.
 func (r *refresher) startRound(ctx context.Context) time.Duration {
 	if r.round != nil {
-		return never
+		return r.expire(time.Now())
 	}
 	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool { return isClosed(w.gone) })
 	if len(r.waiting) == 0 {
@@ -208,7 +208,7 @@ func (r *refresher) startRound(ctx context.Context) time.Duration {
 		r.rebootstrap(errRebootstrapDue)
 	}
 	r.begin(ctx, now)
-	return never
+	return r.expire(now)
 }
 
 // takeDue takes those out of waiting for whom the next round is. With
@@ -256,15 +256,40 @@ func (r *refresher) begin(ctx context.Context, now time.Time) {
 	})
 }
 
-// roundDeadline is the earliest deadline of who waits for the round.
+// roundDeadline is the latest deadline of who waits for the round, zero where
+// one of them has none.
 func roundDeadline(calls []*refresh) (deadline time.Time) {
 	for _, w := range calls {
-		if !w.deadline.IsZero() && (deadline.IsZero() || w.deadline.Before(deadline)) {
+		if w.deadline.IsZero() {
+			return time.Time{}
+		}
+		if w.deadline.After(deadline) {
 			deadline = w.deadline
 		}
 	}
 	return deadline
 }
+
+// expire tells those in the round whose time is over, while others still have
+// some, that it is. It returns how long the next one has.
+func (r *refresher) expire(now time.Time) time.Duration {
+	wait := never
+	last := roundDeadline(r.inRound)
+	r.inRound = slices.DeleteFunc(r.inRound, func(w *refresh) bool {
+		if w.deadline.IsZero() || w.deadline.Equal(last) {
+			return false
+		}
+		if left := w.deadline.Sub(now); left > 0 {
+			wait = min(wait, left)
+			return false
+		}
+		w.done <- Wrap(ErrOutOfBrokers, errMetadataTimeout)
+		return true
+	})
+	return wait
+}
+
+var errMetadataTimeout = fmt.Errorf("kafka: no metadata within Metadata.Timeout: %w", context.DeadlineExceeded)
 
 // union is what the round has to ask for.
 func (r *refresher) union() (topics []string, all bool) {
@@ -456,7 +481,7 @@ func (ask *round) context(ctx context.Context) (context.Context, context.CancelF
 		ctx, cancels[0] = context.WithDeadlineCause(ctx, ask.rebootstrapDue, errRebootstrapDue)
 	}
 	if !ask.deadline.IsZero() {
-		ctx, cancels[1] = context.WithDeadline(ctx, ask.deadline)
+		ctx, cancels[1] = context.WithDeadlineCause(ctx, ask.deadline, errMetadataTimeout)
 	}
 	return ctx, func() { cancels[1](); cancels[0]() }
 }

@@ -588,3 +588,43 @@ func TestClientDoesNotWaitForAnUnreachableBroker(t *testing.T) {
 		s.close()
 	})
 }
+
+// Those who share a request have their own time each.
+func TestClientRefreshTimeoutsAreEachOnesOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Bool
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			if m, ok := req.(*MetadataRequest); ok && len(m.Topics) > 0 {
+				if silent.Load() {
+					return nil, nil
+				}
+				r := simpleMetadata(1, "t", 1)
+				r.AddTopic("gone", ErrUnknownTopicOrPartition)
+				return r, nil
+			}
+			return standard(1, "t", 1, nil)(addr, h, req)
+		}
+		conf := s.config()
+		conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff, conf.Metadata.Timeout = 3, 4*time.Second, 10*time.Second
+		c, err := NewClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for _, topic := range []string{"gone", "t"} {
+			wg.Go(func() {
+				start := time.Now()
+				err := c.RefreshMetadata(topic)
+				if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrOutOfBrokers) {
+					t.Errorf("%s: took %v, %v", topic, took, err)
+				}
+			})
+			time.Sleep(5 * time.Second) // "gone" waits for its second retry by then
+			silent.Store(true)
+		}
+		wg.Wait()
+		_ = c.Close()
+		s.close()
+	})
+}
