@@ -41,17 +41,20 @@ type api struct {
 }
 
 const (
-	keyProduce          = 0
-	keyFetch            = 1
-	keyListOffsets      = 2
-	keyMetadata         = 3
-	keyFindCoordinator  = 10
-	keySaslHandshake    = 17
-	keyApiVersions      = 18
-	keyCreateTopics     = 19
-	keyDeleteTopics     = 20
-	keyInitProducerID   = 22
-	keySaslAuthenticate = 36
+	keyProduce                     = 0
+	keyFetch                       = 1
+	keyListOffsets                 = 2
+	keyMetadata                    = 3
+	keyFindCoordinator             = 10
+	keySaslHandshake               = 17
+	keyApiVersions                 = 18
+	keyCreateTopics                = 19
+	keyDeleteTopics                = 20
+	keyInitProducerID              = 22
+	keySaslAuthenticate            = 36
+	keyElectLeaders                = 43
+	keyAlterPartitionReassignments = 45
+	keyListPartitionReassignments  = 46
 
 	keyMax = 92
 )
@@ -110,6 +113,18 @@ var (
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
 	}
+	apiElectLeaders = &api{
+		key: keyElectLeaders, name: "ElectLeaders", flexible: 2, throttleFirst: 0, sentMax: 2,
+		since: []KafkaVersion{V0_10_0_0, V0_11_0_0, V2_4_0_0},
+	}
+	apiAlterPartitionReassignments = &api{
+		key: keyAlterPartitionReassignments, name: "AlterPartitionReassignments", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_4_0_0, V4_1_0_0},
+	}
+	apiListPartitionReassignments = &api{
+		key: keyListPartitionReassignments, name: "ListPartitionReassignments", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_4_0_0},
+	}
 )
 
 func init() {
@@ -127,6 +142,11 @@ func init() {
 	enter(apiCreateTopics, func() body { return new(CreateTopicsRequest) }, func() body { return new(CreateTopicsResponse) })
 	enter(apiDeleteTopics, func() body { return new(DeleteTopicsRequest) }, func() body { return new(DeleteTopicsResponse) })
 	enter(apiInitProducerID, func() body { return new(InitProducerIDRequest) }, func() body { return new(InitProducerIDResponse) })
+	enter(apiElectLeaders, func() body { return new(ElectLeadersRequest) }, func() body { return new(ElectLeadersResponse) })
+	enter(apiAlterPartitionReassignments, func() body { return new(AlterPartitionReassignmentsRequest) },
+		func() body { return new(AlterPartitionReassignmentsResponse) })
+	enter(apiListPartitionReassignments, func() body { return new(ListPartitionReassignmentsRequest) },
+		func() body { return new(ListPartitionReassignmentsResponse) })
 	enter(apiSaslAuthenticate, func() body { return new(SaslAuthenticateRequest) }, func() body { return new(SaslAuthenticateResponse) })
 }
 

@@ -43,6 +43,21 @@ func (b *Broker) DeleteTopics(request *DeleteTopicsRequest) (*DeleteTopicsRespon
 	return send[DeleteTopicsResponse](b, request)
 }
 
+// ElectLeaders asks the controller to elect leaders.
+func (b *Broker) ElectLeaders(request *ElectLeadersRequest) (*ElectLeadersResponse, error) {
+	return send[ElectLeadersResponse](b, request)
+}
+
+// AlterPartitionReassignments asks the controller to move partitions.
+func (b *Broker) AlterPartitionReassignments(request *AlterPartitionReassignmentsRequest) (*AlterPartitionReassignmentsResponse, error) {
+	return send[AlterPartitionReassignmentsResponse](b, request)
+}
+
+// ListPartitionReassignments asks the controller what is being moved.
+func (b *Broker) ListPartitionReassignments(request *ListPartitionReassignmentsRequest) (*ListPartitionReassignmentsResponse, error) {
+	return send[ListPartitionReassignmentsResponse](b, request)
+}
+
 // Fetch asks for records.
 func (b *Broker) Fetch(request *FetchRequest) (*FetchResponse, error) {
 	return send[FetchResponse](b, request)

@@ -66,6 +66,10 @@ func (c *Codec) int32s(p *[]int32, nullable bool) {
 	if n < 0 {
 		return
 	}
+	if n == 0 && nullable && c.err == nil {
+		*p = []int32{}
+		return
+	}
 	b := c.next(4*n, p)
 	if b == nil {
 		return
