@@ -239,8 +239,8 @@ func (b *Broker) ask(l *link, req, resp body, done <-chan struct{}) error {
 // out twice.
 func repeatable(req body) bool {
 	switch r := req.(type) {
-	case *MetadataRequest, *OffsetRequest, *FindCoordinatorRequest, *ApiVersionsRequest:
-		return true
+	case *MetadataRequest, *OffsetRequest, *FindCoordinatorRequest, *ApiVersionsRequest, *ListPartitionReassignmentsRequest:
+		return true // and whatever else only reads
 	case *InitProducerIDRequest:
 		return r.TransactionalID == nil // the first id is used by nobody
 	}
