@@ -9,7 +9,7 @@ const stickyBytes = 16 << 10
 
 // stickyBytesMax is how much a sticky partitioner gives to one partition at
 // most, whatever becomes of its batches.
-const stickyBytesMax = 1 << 20
+const stickyBytesMax = 256 << 10
 
 // NewStickyPartitioner makes a Partitioner that sends equal keys to one
 // partition as NewHashPartitioner does, and messages without a key to one
