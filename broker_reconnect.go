@@ -42,18 +42,18 @@ func (b *Broker) reconnectWait() time.Duration {
 
 // awaitReconnect waits for that.
 func (b *Broker) awaitReconnect(ctx context.Context) error {
-	wait := b.reconnectWait()
-	if wait <= 0 {
-		return nil
+	if wait := b.reconnectWait(); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("kafka: waiting to dial broker %s again: %w", b.addr, context.Cause(ctx))
+	if ctx.Err() != nil {
+		return fmt.Errorf("kafka: waiting to dial broker %s: %w", b.addr, context.Cause(ctx))
 	}
+	return nil
 }
 
 // dialing is a dial of a broker that all who want one at the time share, so

@@ -29,6 +29,7 @@ type script struct {
 		conns   []net.Conn
 		refused map[string]bool
 		dials   int
+		closed  bool
 	}
 	wg sync.WaitGroup
 }
@@ -49,6 +50,7 @@ func newScript(t *testing.T, answer func(addr string, h bridge.Header, req any) 
 func (s *script) close() {
 	s.mu.Lock()
 	conns := s.mu.conns
+	s.mu.closed = true // a dialer like this one cannot be stopped by who no longer wants the connection
 	s.mu.Unlock()
 	for _, c := range conns {
 		_ = c.Close()
@@ -61,7 +63,7 @@ func (s *script) Dial(_, addr string) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.dials++
-	if s.mu.refused[addr] {
+	if s.mu.refused[addr] || s.mu.closed {
 		return nil, fmt.Errorf("dial %s: refused", addr)
 	}
 	client, theirs := net.Pipe()
