@@ -182,10 +182,43 @@ func (r *FetchResponse) SetLastStableOffset(topic string, partition int32, offse
 // partition, for a batch that compaction has taken records from.
 func (r *FetchResponse) SetLastOffsetDelta(topic string, partition int32, offset int32) {
 	b := r.block(topic, partition)
-	if len(b.RecordsSet) == 0 {
-		b.add(r.newBatch(0))
+	r.firstBatch(b).LastOffsetDelta = offset
+}
+
+// firstBatch is the first of a partition's batches, a new one where there is
+// none.
+func (r *FetchResponse) firstBatch(b *FetchResponseBlock) *RecordBatch {
+	for _, records := range b.RecordsSet {
+		if records.RecordBatch != nil {
+			return records.RecordBatch
+		}
 	}
-	b.RecordsSet[0].RecordBatch.LastOffsetDelta = offset
+	batch := r.newBatch(0)
+	b.add(batch)
+	return batch
+}
+
+// AddMessage appends a message of version 0 to the message set of a partition,
+// as brokers before 0.11 have it.
+func (r *FetchResponse) AddMessage(topic string, partition int32, key, value Encoder, offset int64) {
+	r.AddMessageWithTimestamp(topic, partition, key, value, offset, time.Time{}, 0)
+}
+
+// AddMessageWithTimestamp is AddMessage for a version of choice. The time, which
+// version 0 does not have, is the response's Timestamp where LogAppendTime says
+// so.
+func (r *FetchResponse) AddMessageWithTimestamp(topic string, partition int32, key, value Encoder, offset int64, timestamp time.Time, version int8) {
+	if r.LogAppendTime {
+		timestamp = r.Timestamp
+	}
+	b := r.block(topic, partition)
+	if n := len(b.RecordsSet); n == 0 || b.RecordsSet[n-1].MsgSet == nil {
+		b.RecordsSet = append(b.RecordsSet, &Records{MsgSet: new(MessageSet)})
+	}
+	set := b.RecordsSet[len(b.RecordsSet)-1].MsgSet
+	set.Messages = append(set.Messages, &MessageBlock{Offset: offset, Msg: &Message{
+		Key: encodeOrPanic(key), Value: encodeOrPanic(value), LogAppendTime: r.LogAppendTime, Timestamp: timestamp, Version: version,
+	}})
 }
 
 func (b *FetchResponseBlock) add(batch *RecordBatch) {
@@ -208,10 +241,7 @@ func (r *FetchResponse) AddRecord(topic string, partition int32, key, value Enco
 // AddRecordWithTimestamp is AddRecord with a time of the record's own.
 func (r *FetchResponse) AddRecordWithTimestamp(topic string, partition int32, key, value Encoder, offset int64, timestamp time.Time) {
 	b := r.block(topic, partition)
-	if len(b.RecordsSet) == 0 {
-		b.add(r.newBatch(0))
-	}
-	batch := b.RecordsSet[0].RecordBatch
+	batch := r.firstBatch(b)
 	batch.Records = append(batch.Records, recordOf(key, value, offset, timestamp.Sub(batch.FirstTimestamp)))
 	batch.LastOffsetDelta = max(batch.LastOffsetDelta, int32(offset))
 }
@@ -246,18 +276,20 @@ func (r *FetchResponse) AddControlRecordWithTimestamp(topic string, partition in
 	r.block(topic, partition).add(batch)
 }
 
-// recordOf makes a record of what tests give; an encoder's error is a mistake
-// in the test.
+// recordOf makes a record of what tests give.
 func recordOf(key, value Encoder, offset int64, sinceFirst time.Duration) *Record {
-	encode := func(e Encoder) []byte {
-		if e == nil {
-			return nil
-		}
-		b, err := e.Encode()
-		if err != nil {
-			panic(err)
-		}
-		return b
+	return &Record{Key: encodeOrPanic(key), Value: encodeOrPanic(value), OffsetDelta: offset, TimestampDelta: sinceFirst}
+}
+
+// encodeOrPanic runs an encoder of a response that a test builds; its error is a
+// mistake in the test.
+func encodeOrPanic(e Encoder) []byte {
+	if e == nil {
+		return nil
 	}
-	return &Record{Key: encode(key), Value: encode(value), OffsetDelta: offset, TimestampDelta: sinceFirst}
+	b, err := e.Encode()
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

@@ -40,6 +40,22 @@ func (r *ProduceRequest) AddBatch(topic string, partition int32, batch *RecordBa
 	*r.partition(topic, partition) = producePartition{id: partition, records: &Records{RecordBatch: batch}}
 }
 
+// AddSet sets the messages of a partition, for brokers before 0.11: versions 0
+// to 2.
+func (r *ProduceRequest) AddSet(topic string, partition int32, set *MessageSet) {
+	*r.partition(topic, partition) = producePartition{id: partition, records: &Records{MsgSet: set}}
+}
+
+// AddMessage adds to the messages of a partition, for brokers before 0.11:
+// versions 0 to 2. It takes the place of a batch there.
+func (r *ProduceRequest) AddMessage(topic string, partition int32, msg *Message) {
+	p := r.partition(topic, partition)
+	if p.records == nil || p.records.MsgSet == nil {
+		*p = producePartition{id: partition, records: &Records{MsgSet: new(MessageSet)}}
+	}
+	p.records.MsgSet.Messages = append(p.records.MsgSet.Messages, &MessageBlock{Msg: msg})
+}
+
 func (r *ProduceRequest) partition(topic string, partition int32) *producePartition {
 	for i := range r.topics {
 		if t := &r.topics[i]; t.name == topic {

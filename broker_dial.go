@@ -228,7 +228,11 @@ func (l *link) askVersions(conn net.Conn) error {
 				l.abandoned = true
 				return nil
 			}
-			return fmt.Errorf("kafka: asking broker %s for its API versions: %w", l.broker.name(), err)
+			hint := ""
+			if errors.Is(err, io.EOF) {
+				hint = " (brokers before 0.10 hang up on this, unless Config.ApiVersionsRequest is off)"
+			}
+			return fmt.Errorf("kafka: asking broker %s for its API versions: %w%s", l.broker.name(), err, hint)
 		}
 		Logger.Printf("Error in ApiVersionsResponse V%d from %s: %v\n", version, l.broker.addr, KError(resp.ErrorCode))
 		if attempt == 0 {

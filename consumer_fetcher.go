@@ -344,6 +344,11 @@ func (f *fetcher) take(c *cursor, p *fetchedPartition, frameBytes int) bool {
 		c.pc.highWatermark.Store(p.highWatermark)
 	}
 	if len(p.records) == 0 {
+		// A broker that converts to the formats before 0.11 sends nothing of a
+		// batch that it may not send whole, where later versions get it.
+		if f.request.Version < 3 && p.highWatermark > c.offset {
+			f.enlarge(c, &record.PartialError{})
+		}
 		return true
 	}
 	f.brought = true

@@ -85,13 +85,22 @@ func (k *chunk) size() int { return len(k.rest) + len(k.window) }
 // where that is larger.
 const windowBytes = 64 << 10
 
-// next splits off the first batch; its memory is the messages' to keep.
-func (k *chunk) next() (b record.Batch, err error) {
+// next splits off the first batch; its memory is the messages' to keep. With
+// record.ErrOldFormat it is a run of messages of version 0 or 1: set, as far as
+// the window goes, and b stands for it with its size and last offset.
+func (k *chunk) next() (b record.Batch, set record.Set, err error) {
 	if len(k.window) == 0 {
 		k.slide()
 	}
-	b, k.window, err = record.Next(k.window)
-	return b, err
+	var rest []byte
+	b, rest, err = record.Next(k.window)
+	if errors.Is(err, record.ErrOldFormat) {
+		if set, rest, err = record.NextSet(k.window, windowBytes); err == nil {
+			b.BaseOffset, b.Raw, err = set.LastOffset, set.Raw, record.ErrOldFormat
+		}
+	}
+	k.window = rest
+	return b, set, err
 }
 
 // slide makes the next window. Batches that cannot be told apart are in it
@@ -104,7 +113,7 @@ func (k *chunk) slide() {
 	}
 	for at := 0; at < len(k.rest); {
 		_, rest, err := record.Next(k.rest[at:])
-		if err != nil {
+		if err != nil && !errors.Is(err, record.ErrOldFormat) {
 			break
 		}
 		at = len(k.rest) - len(rest)
@@ -137,14 +146,18 @@ func surveyRecords(raw []byte, offset int64) survey {
 		if errors.As(err, &s.partial) {
 			return s
 		}
-		if err != nil || checkOffset(&b) != nil { // the feeder will say what it is
+		old := errors.Is(err, record.ErrOldFormat)
+		if err != nil && !old || checkOffset(&b) != nil { // the feeder will say what it is
 			s.bytes, s.broken = len(raw), true
 			return s
 		}
 		rest = after
 		s.bytes = len(raw) - len(rest)
 		s.next = max(s.next, b.LastOffset()+1)
-		if !b.Control() {
+		switch {
+		case old: // or more, if it is compressed
+			s.messages++
+		case !b.Control():
 			s.messages += int(b.Count)
 		}
 	}
@@ -176,9 +189,10 @@ type decoder struct {
 	aborted    []AbortedTransaction // of the chunk, those not yet reached
 	aborting   map[int64]struct{}   // producers whose transaction will abort
 
-	open  bool // a batch is being read
+	open  bool // a batch is being read, or a run of messages of version 0 or 1
 	batch record.Batch
-	it    record.Iterator
+	it    record.Iterator    // of the batch
+	set   record.SetIterator // of the messages
 
 	slab    []ConsumerMessage // memory for messages
 	left    int               // messages that the chunk may still have
@@ -220,10 +234,16 @@ func (d *decoder) decode() (list []ConsumerMessage, finished int, err error) {
 			}
 		}
 		var ended bool
-		if list, ended = d.read(); !ended {
+		if d.batch.Magic < 2 {
+			list, ended, err = d.readSet()
+		} else {
+			list, ended = d.read()
+			err = d.it.Err()
+		}
+		if !ended {
 			continue
 		}
-		if err := d.it.Err(); err == nil {
+		if err == nil {
 			d.endBatch()
 		} else if len(list) == 0 {
 			return nil, before - d.unfinished, err
@@ -232,13 +252,15 @@ func (d *decoder) decode() (list []ConsumerMessage, finished int, err error) {
 	return list, before - d.unfinished, nil
 }
 
-// openBatch begins the chunk's next batch. It says whether there is nothing in
-// it for the user.
+// openBatch begins the chunk's next batch, or run of older messages. It says
+// whether there is nothing in it for the user.
 func (d *decoder) openBatch() (skip bool, err error) {
-	d.batch, err = d.chunk.next()
+	var set record.Set
+	d.batch, set, err = d.chunk.next()
 	if errors.Is(err, record.ErrOldFormat) {
-		// The place where message sets will be decoded.
-		return false, fmt.Errorf("%w at offset %d", err, d.batch.BaseOffset)
+		// No transaction has such messages.
+		d.open, d.set = true, set.Open(d.limit)
+		return d.batch.LastOffset() < d.next, checkOffset(&d.batch)
 	}
 	if err != nil {
 		return false, err
@@ -265,7 +287,7 @@ func (d *decoder) openBatch() (skip bool, err error) {
 func (d *decoder) endBatch() {
 	d.next = max(d.next, d.batch.LastOffset()+1)
 	d.unfinished -= len(d.batch.Raw)
-	d.open, d.batch, d.it = false, record.Batch{}, record.Iterator{}
+	d.open, d.batch, d.it, d.set = false, record.Batch{}, record.Iterator{}, record.SetIterator{}
 }
 
 // isAborted says whether a batch belongs to a transaction that was aborted. A
@@ -340,6 +362,42 @@ func (d *decoder) read() (list []ConsumerMessage, ended bool) {
 	return list, ended
 }
 
+// readSet is read for messages of version 0 and 1. A message's own error comes
+// when those before it were returned, as does the set's end.
+func (d *decoder) readSet() (list []ConsumerMessage, ended bool, err error) {
+	var r record.Message
+	if len(d.slab) == 0 {
+		pending := d.set.Pending(slabMessages)
+		if pending == 0 {
+			return nil, !d.set.Next(&r), d.set.Err()
+		}
+		d.slab = make([]ConsumerMessage, min(slabMessages, max(d.left, pending)))
+	}
+	n := 0
+	for n < len(d.slab) {
+		if !d.set.Next(&r) {
+			ended, err = true, d.set.Err()
+			break
+		}
+		d.left--
+		if r.Offset > d.batch.LastOffset() {
+			d.set.Fail(&record.Error{Offset: r.Offset, Why: "message behind the last of its set", Err: record.ErrCorrupt})
+			continue
+		}
+		if r.Offset < d.next {
+			continue
+		}
+		d.next = r.Offset + 1
+		m := &d.slab[n]
+		n++
+		m.Topic, m.Partition, m.Offset = d.topic, d.partition, r.Offset
+		m.Timestamp, m.BlockTimestamp = unixMilli(r.TimestampMs), unixMilli(r.BlockTimestampMs)
+		m.Key, m.Value = r.Key, r.Value
+	}
+	list, d.slab = d.slab[:n:n], d.slab[n:]
+	return list, ended, err
+}
+
 // headersMax bounds how many headers are allocated at a time, but for a message
 // that has more.
 const headersMax = 512
@@ -366,13 +424,13 @@ func (d *decoder) readHeaders(r *record.Rec) []*RecordHeader {
 func (d *decoder) drop() int {
 	n := d.unfinished
 	d.chunk.drop()
-	d.unfinished, d.open, d.batch, d.it = 0, false, record.Batch{}, record.Iterator{}
+	d.unfinished, d.open, d.batch, d.it, d.set = 0, false, record.Batch{}, record.Iterator{}, record.SetIterator{}
 	return n
 }
 
 // recordsError says from which offset on records could not be read.
 func recordsError(offset int64, err error) error {
-	if !errors.Is(err, compress.ErrTooLarge) && !errors.Is(err, record.ErrOldFormat) {
+	if !errors.Is(err, compress.ErrTooLarge) {
 		err = PacketDecodingError{err.Error()}
 	}
 	return fmt.Errorf("kafka: records from offset %d on: %w", offset, err)

@@ -190,6 +190,13 @@ func breakBatch(raw []byte) []byte {
 	return raw
 }
 
+// breakMessage makes a message of version 1, of a batch of five records, with a
+// wrong checksum.
+func breakMessage(raw []byte) []byte {
+	m := record.Message{Magic: 1, Offset: int64(binary.BigEndian.Uint64(raw)) + 4, Value: []byte("value")}
+	return patch(12, 0, 0, 0, 0)(record.AppendMessage(nil, &m))
+}
+
 func patch(at int, b ...byte) func([]byte) []byte {
 	return func(raw []byte) []byte {
 		raw = bytes.Clone(raw)
@@ -217,7 +224,7 @@ var spoiledBatches = []struct {
 	{"count", stamped(patch(57, 0, 0, 0, 3)), 8, "bytes after the last record"},
 	{"length", patch(8, 0, 0, 0, 1), 5, "length of 1 bytes"},
 	{"magic", patch(16, 9), 5, "unknown magic byte (9)"},
-	{"old format", patch(16, 1), 5, "message set of version 0 or 1"},
+	{"message", breakMessage, 5, "message at offset 9: CRC didn't match"},
 	{"codec", stamped(patch(22, 7)), 5, "invalid compression"},
 	{"offset", patch(0, 0xff), 5, "invalid base offset"},
 }
@@ -258,8 +265,8 @@ func TestConsumerReportsRecordsThatCannotBeReadAndTriesAgain(t *testing.T) {
 						t.Errorf("got %v", e)
 					}
 					decoding := PacketDecodingError{}
-					if is := errors.As(e, &decoding); is != (tc.name != "old format") {
-						t.Errorf("%v is a PacketDecodingError: %v", e, is)
+					if !errors.As(e, &decoding) {
+						t.Errorf("%v is no PacketDecodingError", e)
 					}
 					if i == 2 {
 						cluster.with(func() { cluster.mu.logs[topicPartition{"t", 0}].batches[1].raw = sound })
@@ -332,6 +339,141 @@ func TestConsumerBoundsWhatABatchDecompressesTo(t *testing.T) {
 		}
 		_ = pc.Close()
 	})
+}
+
+// oldRecords are messages with offsets 0 to 11, of a version before 2: some
+// alone, some compressed, some twice.
+func oldRecords(t testing.TB, version int8) []byte {
+	t.Helper()
+	packed := func(last int64, codec CompressionCodec, in ...*MessageBlock) *MessageBlock {
+		return &MessageBlock{Offset: last, Msg: &Message{
+			Version: version, Codec: codec, CompressionLevel: CompressionLevelDefault, Set: &MessageSet{Messages: in},
+			Timestamp: time.UnixMilli(1000 + last),
+		}}
+	}
+	one := func(offset, base int64) *MessageBlock {
+		b := &MessageBlock{Offset: offset, Msg: &Message{Version: version, Value: []byte(fmt.Sprintf("value-%d", offset)), Timestamp: time.UnixMilli(offset)}}
+		if version > 0 {
+			b.Offset -= base
+		}
+		return b
+	}
+	set := &MessageSet{Messages: []*MessageBlock{
+		one(0, 0), one(1, 0),
+		packed(4, CompressionGZIP, one(2, 2), one(3, 2), one(4, 2)),
+		one(5, 0),
+		packed(9, CompressionSnappy, one(6, 6), one(9, 6)),
+	}}
+	inner := packed(11, CompressionLZ4, one(10, 10), one(11, 10))
+	if version > 0 {
+		inner.Offset = 0
+	}
+	set.Messages = append(set.Messages, packed(11, CompressionGZIP, inner))
+	raw, err := set.append(nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestConsumerDecodesOldFormats(t *testing.T) {
+	all := []int64{0, 1, 2, 3, 4, 5, 6, 9, 10, 11}
+	for version := range int8(2) {
+		raw := oldRecords(t, version)
+		for offset := range int64(14) {
+			got, err := decodeAll(slices.Concat(raw, rawBatch(batchOfValues(12, "value-12"))), offset, nil, &decoder{readCommitted: offset%2 == 0})
+			want := slices.DeleteFunc(append(slices.Clone(all), 12), func(o int64) bool { return o < offset })
+			if err != nil || !slices.Equal(offsetsOf(got), want) {
+				t.Fatalf("version %d from offset %d: %v, %d", version, offset, err, offsetsOf(got))
+			}
+			for _, m := range got {
+				at, block := m.Offset, m.Offset
+				switch m.Offset {
+				case 2, 3, 4:
+					block = 1004
+				case 6, 9:
+					block = 1009
+				case 10, 11:
+					block = 1011 // of the wrapper next to it
+				}
+				if version == 0 {
+					at, block = -1, -1
+				}
+				if m.Offset == 12 {
+					if len(m.Headers) != 0 || m.Headers == nil || !m.BlockTimestamp.IsZero() {
+						t.Errorf("a batch's message is %+v", m)
+					}
+					continue
+				}
+				if string(m.Value) != fmt.Sprintf("value-%d", m.Offset) || milliOf(m.Timestamp) != at || milliOf(m.BlockTimestamp) != block || m.Headers != nil {
+					t.Errorf("version %d: %+v", version, m)
+				}
+			}
+		}
+		// Cut anywhere, it gives what is whole.
+		for n := range raw {
+			got, err := decodeAll(raw[:n], 0, nil, &decoder{})
+			if err != nil || !slices.Equal(offsetsOf(got), all[:len(got)]) {
+				t.Fatalf("version %d, %d bytes: %v, %d", version, n, err, offsetsOf(got))
+			}
+		}
+	}
+	// A set whose messages lie behind its last is not believed.
+	wrong := &MessageSet{Messages: []*MessageBlock{{Offset: 3, Msg: &Message{Codec: CompressionGZIP, Set: setOfValues(0, "a", "b", "c", "d", "e", "f")}}}}
+	raw, err := wrong.append(nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeAll(raw, 0, nil, &decoder{})
+	if !errors.Is(err, record.ErrCorrupt) || !strings.Contains(err.Error(), "offset 4: message behind the last of its set") || len(got) != 4 {
+		t.Errorf("%v, %d messages", err, len(got))
+	}
+}
+
+// Long runs of messages are finished piece by piece.
+func TestConsumerDecodesLongRunsOfMessages(t *testing.T) {
+	var set MessageSet
+	const n = 20000
+	for i := range n {
+		set.Messages = append(set.Messages, &MessageBlock{Offset: int64(i), Msg: &Message{Version: 1, Value: []byte(fmt.Sprintf("value-%d", i))}})
+	}
+	raw, err := set.append(nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shared := range []bool{true, false} {
+		got := 0
+		var finishes []int
+		allocs := testing.AllocsPerRun(2, func() {
+			d := &decoder{topic: "t"}
+			got, finishes = 0, finishes[:0]
+			d.start(newChunk(&cursor{pc: &partitionConsumer{}}, &fetchedPartition{records: raw}, surveyRecords(raw, 0), shared))
+			for {
+				list, finished, err := d.decode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if finished > 0 {
+					finishes = append(finishes, finished)
+				}
+				if len(list) == 0 {
+					break
+				}
+				for i := range list {
+					if list[i].Offset != int64(got) {
+						t.Fatal(list[i].Offset)
+					}
+					got++
+				}
+			}
+		})
+		if got != n || len(finishes) < len(raw)/windowBytes {
+			t.Errorf("shared %v: %d messages, finished in %d steps", shared, got, len(finishes))
+		}
+		if per := allocs / n; per > 0.01 {
+			t.Errorf("shared %v: %.4f allocations a message", shared, per)
+		}
+	}
 }
 
 func TestConsumerDecodesManySmallBatchesAndLargeOnes(t *testing.T) {
@@ -425,6 +567,11 @@ func FuzzConsumerDecode(f *testing.F) {
 	f.Add(slices.Concat(rawBatch(txn), rawBatch(packed)), int64(1), int64(7), true)
 	f.Add(rawBatch(batchOfValues(5, "x"))[:40], int64(0), int64(0), false)
 	f.Add(breakBatch(rawBatch(batchOfValues(5, "x"))), int64(0), int64(0), false)
+	for version := range int8(2) {
+		old := oldRecords(f, version)
+		f.Add(old, int64(1), int64(0), true)
+		f.Add(slices.Concat(old, rawBatch(batchOfValues(12, "x")), old), int64(6), int64(7), false)
+	}
 	MaxDecompressedBatchSize = 1 << 20
 	f.Fuzz(func(t *testing.T, raw []byte, offset, producer int64, shared bool) {
 		if offset < 0 {
@@ -483,6 +630,11 @@ func FuzzConsumerDecode(f *testing.F) {
 func fixCRCs(raw []byte) {
 	for len(raw) > 0 {
 		b, rest, err := record.Next(raw)
+		if errors.Is(err, record.ErrOldFormat) {
+			binary.BigEndian.PutUint32(b.Raw[12:], crc32.ChecksumIEEE(b.Raw[16:]))
+			raw = rest
+			continue
+		}
 		if err != nil {
 			return
 		}
@@ -491,12 +643,60 @@ func fixCRCs(raw []byte) {
 	}
 }
 
-// asValues reads messages the other way: by RecordBatch. whole says that all
+// flattened are the messages of a set with those in compressed ones in their
+// place, all with their offsets in the log.
+func flattened(blocks []*MessageBlock) (list []ConsumerMessage, ok bool) {
+	for _, b := range blocks {
+		if b.Msg.Codec == CompressionNone {
+			list = append(list, ConsumerMessage{Offset: b.Offset, Key: b.Msg.Key, Value: b.Msg.Value})
+			continue
+		}
+		if b.Msg.Set == nil {
+			return list, false
+		}
+		inner := b.Msg.Set.Messages
+		if b.Msg.Version > 0 && len(inner) > 0 {
+			base := b.Offset - inner[len(inner)-1].Offset
+			for _, m := range inner {
+				m.Offset += base
+			}
+		}
+		messages, ok := flattened(inner)
+		list = append(list, messages...)
+		if !ok {
+			return list, false
+		}
+	}
+	return list, true
+}
+
+// asValues reads messages the other way: by RecordBatch and MessageSet. whole says that all
 // could be read.
 func asValues(raw []byte, offset int64, committed bool, producer int64) (list []ConsumerMessage, whole bool) {
 	sets, _, err := readRecords(raw)
 	open := true // the one transaction that is aborted
 	for _, s := range sets {
+		if s.MsgSet != nil {
+			messages, ok := flattened(s.MsgSet.Messages)
+			if !ok {
+				return list, false
+			}
+			last := int64(-1)
+			for _, b := range s.MsgSet.Messages {
+				if b.Offset < 0 || b.Offset > 1<<62 {
+					return list, false
+				}
+				last = max(last, b.Offset)
+			}
+			for _, m := range messages {
+				if m.Offset >= offset {
+					list = append(list, m)
+					offset = m.Offset + 1
+				}
+			}
+			offset = max(offset, last+1)
+			continue
+		}
 		b := s.RecordBatch
 		if b.PartialTrailingRecord {
 			break

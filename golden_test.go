@@ -2,12 +2,15 @@ package sarama
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/IBM/sarama/internal/compress"
 	"github.com/IBM/sarama/internal/golden"
 	"github.com/IBM/sarama/internal/record"
 	"github.com/IBM/sarama/internal/wire"
@@ -116,7 +119,7 @@ func TestGoldenRecordsAreRead(t *testing.T) {
 		for len(raw) > 0 {
 			b, rest, err := record.Next(raw)
 			if errors.Is(err, record.ErrOldFormat) {
-				return // message sets
+				return // see TestGoldenMessageSets
 			}
 			if partial := (*record.PartialError)(nil); errors.As(err, &partial) {
 				return
@@ -141,25 +144,151 @@ func TestGoldenRecordsAreRead(t *testing.T) {
 			raw = rest
 		}
 	}
+	eachGoldenRecords(t, func(f golden.Frame, raw []byte) {
+		read(fmt.Sprintf("%s v%d (%s)", f.API, f.Version, f.Origin), raw)
+	})
+	t.Logf("%d batches, %d records", batches, records)
+	if batches < 50 {
+		t.Errorf("only %d batches were looked at", batches)
+	}
+}
+
+// eachGoldenRecords calls read with the records of each partition in captured
+// Produce requests and Fetch responses.
+func eachGoldenRecords(t *testing.T, read func(f golden.Frame, raw []byte)) {
 	goldenBodies(t, func(f golden.Frame, b body, _ []byte) {
-		where := fmt.Sprintf("%s v%d (%s)", f.API, f.Version, f.Origin)
 		switch b := b.(type) {
 		case *ProduceRequest:
 			for _, topic := range b.topics {
 				for _, p := range topic.partitions {
-					read(where, p.raw)
+					read(f, p.raw)
 				}
 			}
 		case *fetchResponse:
 			for _, topic := range b.topics {
 				for _, p := range topic.partitions {
-					read(where, p.records)
+					read(f, p.records)
 				}
 			}
 		}
 	})
-	t.Logf("%d batches, %d records", batches, records)
-	if batches < 50 {
-		t.Errorf("only %d batches were looked at", batches)
+}
+
+// TestGoldenMessageSetsReadAndWriteBack shows captured message sets as values
+// and writes these: to the same bytes, once what is compressed was opened.
+func TestGoldenMessageSetsReadAndWriteBack(t *testing.T) {
+	sets, messages, overflows := 0, 0, 0
+	eachGoldenRecords(t, func(f golden.Frame, raw []byte) {
+		if len(raw) <= magicAt || raw[magicAt] > 1 {
+			return
+		}
+		damaged := f.Request && raw[len(raw)-1] == 0xff // the capture's broken message
+		list, _, err := readRecords(raw)
+		if err != nil {
+			if !damaged {
+				t.Errorf("%v: %v", f, err)
+			}
+			return
+		}
+		if len(list) != 1 || list[0].MsgSet == nil || list[0].RecordBatch != nil {
+			t.Errorf("%v: %d records, %+v", f, len(list), list)
+			return
+		}
+		set := list[0].MsgSet
+		sets++
+		if set.OverflowMessage {
+			overflows++
+		}
+		rest := raw
+		for _, b := range set.Messages {
+			one, after, err := record.Next(rest)
+			if !errors.Is(err, record.ErrOldFormat) {
+				t.Fatalf("%v: %v", f, err)
+			}
+			rest = after
+			messages += len(b.Messages())
+			wire, err := (&MessageSet{Messages: []*MessageBlock{b}}).append(nil, 0)
+			if err != nil {
+				t.Errorf("%v: %v", f, err)
+				continue
+			}
+			if b.Msg.Codec == CompressionNone {
+				if !bytes.Equal(wire, one.Raw) {
+					t.Errorf("%v:\nwrote %x\nwant  %x", f, wire, one.Raw)
+				}
+				continue
+			}
+			again, _, err := readRecords(wire)
+			if err != nil || !reflect.DeepEqual(again[0].MsgSet.Messages[0], b) {
+				t.Errorf("%v: %v, read back %+v", f, err, again)
+			}
+			inner, err := b.Msg.Set.append(nil, 1)
+			if err != nil || !bytes.Equal(inner, b.Msg.Value) {
+				t.Errorf("%v: %v\nwrote %x\nwant  %x", f, err, inner, b.Msg.Value)
+			}
+		}
+		if len(rest) > 0 != (set.PartialTrailingMessage || set.OverflowMessage) {
+			t.Errorf("%v: %d bytes left, %+v", f, len(rest), set)
+		}
+	})
+	t.Logf("%d sets, %d messages, %d overflow messages", sets, messages, overflows)
+	if sets < 20 || messages < 80 || overflows < 3 {
+		t.Errorf("only %d sets, %d messages, %d overflow messages were looked at", sets, messages, overflows)
+	}
+}
+
+// TestGoldenMessageSetsAreProducedAlike builds, from the messages that Sarama
+// 1.61.1 has produced, the sets that it sent: to the same bytes, once what is
+// compressed was opened.
+func TestGoldenMessageSetsAreProducedAlike(t *testing.T) {
+	seen := map[string]int{}
+	eachGoldenRecords(t, func(f golden.Frame, raw []byte) {
+		if !f.Request || f.Version > 2 || !strings.HasPrefix(f.Origin, "sarama 1.61.1") {
+			return
+		}
+		set, rest, err := record.NextSet(raw, 0)
+		if err != nil || len(rest) > 0 {
+			t.Fatalf("%v: %v, %d bytes left", f, err, len(rest))
+		}
+		var b record.Builder
+		b.SetMagic(produceMagic(f.Version))
+		var m record.Message
+		for it := set.Open(0); it.Next(&m); {
+			record.Append[RecordHeader](&b, m.TimestampMs, m.Key, m.Value, nil)
+		}
+		var want, got record.Message
+		if err := record.ReadMessage(raw[:12+int(binary.BigEndian.Uint32(raw[8:]))], &want); err != nil {
+			t.Fatal(err)
+		}
+		codec := want.Attributes.Codec()
+		seen[fmt.Sprintf("v%d %v", want.Magic, codec)]++
+		sealed, err := b.Seal(codec, compress.LevelDefault, 0)
+		if err != nil {
+			t.Fatalf("%v: %v", f, err)
+		}
+		if codec == compress.None {
+			if !bytes.Equal(sealed, raw) {
+				t.Errorf("%v:\nbuilt %x\nwant  %x", f, sealed, raw)
+			}
+			return
+		}
+		if err := record.ReadMessage(sealed, &got); err != nil {
+			t.Fatal(err)
+		}
+		gotSet, err1 := record.Decompress(&got, 0)
+		wantSet, err2 := record.Decompress(&want, 0)
+		if err1 != nil || err2 != nil || !bytes.Equal(gotSet, wantSet) {
+			t.Errorf("%v: %v, %v\nbuilt %x\nwant  %x", f, err1, err2, gotSet, wantSet)
+		}
+		got.Value, want.Value = nil, nil
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: wrapper %+v, want %+v", f, got, want)
+		}
+	})
+	t.Log(seen)
+	for _, kind := range []string{"v0 none", "v0 gzip", "v0 snappy", "v1 none", "v1 gzip", "v1 snappy", "v1 lz4"} {
+		if seen[kind] == 0 {
+			t.Errorf("no %s", kind)
+		}
 	}
 }

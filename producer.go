@@ -25,6 +25,7 @@ type producer struct {
 	owner     *owner
 	deliverer *deliverer // nil for a sync producer
 	budget    budget
+	magic     int8          // version of the records' format
 	closing   chan struct{} // closed by Close
 	quit      chan struct{} // closed when nothing is left to look up
 	done      chan struct{} // closed last
@@ -46,14 +47,11 @@ func newProducer(c Client) (*producer, error) {
 		return nil, ErrClosedClient
 	}
 	conf := c.Config()
-	if !conf.Version.IsAtLeast(V0_11_0_0) {
-		return nil, ConfigurationError("Version: producing needs at least 0.11, message sets of older brokers are not written")
-	}
 	if conf.Producer.Transaction.ID != "" {
 		return nil, ConfigurationError("Producer.Transaction.ID: transactions are not available")
 	}
 	p := &producer{
-		conf: conf, client: c, source: sourceOf(c), metrics: newProducerMetrics(conf.MetricRegistry),
+		conf: conf, client: c, source: sourceOf(c), metrics: newProducerMetrics(conf.MetricRegistry), magic: magicFor(conf.Version),
 		closing: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.mu.slots = make(map[int32]*brokerSlot)
@@ -224,7 +222,32 @@ func (b *batch) deliverTo(m *ProducerMessage, i int) {
 	}
 }
 
-// errOldBroker says that a broker cannot store record batches.
-func errOldBroker(b *Broker, version int16) error {
-	return fmt.Errorf("broker %s takes Produce only up to version %d, which has no record batches: %w", b.name(), version, ErrUnsupportedVersion)
+// magicFor is the version of the format in which records go to brokers of a
+// Config.Version.
+func magicFor(v KafkaVersion) int8 {
+	switch {
+	case v.IsAtLeast(V0_11_0_0):
+		return 2
+	case v.IsAtLeast(V0_10_0_0):
+		return 1
+	}
+	return 0
+}
+
+// produceMagic is the newest format that a version of Produce takes.
+func produceMagic(version int16) int8 {
+	switch {
+	case version >= 3:
+		return 2
+	case version == 2:
+		return 1
+	}
+	return 0
+}
+
+// errOldBroker says that a broker does not take records of the format that
+// Config.Version calls for.
+func errOldBroker(b *Broker, version int16, magic int8) error {
+	return fmt.Errorf("broker %s takes Produce only up to version %d, whose records are of version %d, not %d as Config.Version has them: %w",
+		b.name(), version, produceMagic(version), magic, ErrUnsupportedVersion)
 }

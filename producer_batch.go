@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/IBM/sarama/internal/compress"
 	"github.com/IBM/sarama/internal/record"
 )
 
@@ -54,17 +53,20 @@ var batchPool = sync.Pool{New: func() any {
 // batchBytesPooledMax is the largest buffer that is kept for another batch.
 const batchBytesPooledMax = 4 << 20
 
-func newBatch(p *producerPartition, slot *brokerSlot) *batch {
+func newBatch(p *producerPartition, slot *brokerSlot, magic int8) *batch {
 	b := batchPool.Get().(*batch)
 	b.part, b.slot = p, slot
+	b.records.SetMagic(magic)
 	return b
 }
 
-// stamp writes the batch's numbers into its sealed form.
+// stamp writes the batch's numbers into its sealed form; a message set has none.
 func (b *batch) stamp() {
-	if b.stamped {
+	switch {
+	case b.records.Magic() < 2:
+	case b.stamped:
 		record.Stamp(b.wire, b.id, b.epoch, b.sequence)
-	} else {
+	default:
 		record.Stamp(b.wire, -1, -1, 0)
 	}
 }
@@ -94,6 +96,7 @@ func (b *batch) dropCancelled() (empty bool) {
 func (b *batch) rebuild(gone []bool) {
 	old := b.records
 	b.records, b.wire = record.Builder{}, nil
+	b.records.SetMagic(old.Magic())
 	msgs, calls := b.msgs[:0], b.calls[:0]
 	eachRecord(&old, func(i int, timestampMs int64, key, value []byte, headers []RecordHeader) {
 		if gone[i] {
@@ -117,33 +120,20 @@ func appendRecord(b *batch, timestampMs int64, key, value []byte, headers []Reco
 
 // eachRecord reads the records of a batch that this producer has built, sealed
 // or not. The bytes are the builder's; the headers are only good until yield
-// returns. What Seal returned before is no longer valid.
+// returns.
 func eachRecord(b *record.Builder, yield func(i int, timestampMs int64, key, value []byte, headers []RecordHeader)) {
-	own := func(err error) {
-		if err != nil {
-			panic("kafka: reading a batch of this producer: " + err.Error()) // it has records, and these are not compressed
-		}
-	}
-	sealed, err := b.Seal(compress.None, 0, 0)
-	own(err)
-	raw, _, err := record.Next(sealed)
-	own(err)
-	it, err := raw.Open(0)
-	own(err)
-	var rec record.Rec
 	var headers []RecordHeader
-	for i := 0; it.Next(&rec); i++ {
+	b.Each(func(i int, timestampMs int64, r *record.Rec) {
 		headers = headers[:0]
-		for h := rec.Headers(); ; {
+		for h := r.Headers(); ; {
 			key, value, ok := h.Next()
 			if !ok {
 				break
 			}
 			headers = append(headers, RecordHeader{Key: key, Value: value})
 		}
-		yield(i, raw.TimestampMs(&rec), rec.Key, rec.Value, headers)
-	}
-	own(it.Err())
+		yield(i, timestampMs, r.Key, r.Value, headers)
+	})
 }
 
 // free gives the batch back; nobody may hold it any more.

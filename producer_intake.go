@@ -288,14 +288,11 @@ func (in *intake) accept(a acceptedMessage) {
 		m.safelyOnSend(interceptor)
 		in.now = time.Time{}
 	}
-	version := 1
-	if conf.Version.IsAtLeast(V0_11_0_0) {
-		version = 2
-	} else if len(m.Headers) > 0 {
+	if in.p.magic < 2 && len(m.Headers) > 0 {
 		in.refuse(a, ConfigurationError("Producing headers requires Kafka at least v0.11"))
 		return
 	}
-	size := m.ByteSize(version)
+	size := m.ByteSize(int(in.p.magic))
 	if size > conf.Producer.MaxMessageBytes {
 		in.refuse(a, ConfigurationError(fmt.Sprintf("Attempt to produce message larger than configured Producer.MaxMessageBytes: %d > %d",
 			size, conf.Producer.MaxMessageBytes)))
@@ -632,7 +629,7 @@ func (in *intake) openBatch(p *producerPartition) *batch {
 	if len(slot.open) == 0 {
 		slot.since = in.clock()
 	}
-	p.open = newBatch(p, slot)
+	p.open = newBatch(p, slot, in.p.magic)
 	p.open.opened = in.clock()
 	slot.enter(p.open)
 	return p.open

@@ -45,7 +45,8 @@ func (o *owner) splitInTwo(b *batch) (front, back *batch) {
 // split makes two unsealed batches of one, of about the same size, each with
 // its share of all that the batch has. There are at least two messages.
 func (b *batch) split() (front, back *batch) {
-	front, back = newBatch(b.part, b.slot), newBatch(b.part, b.slot)
+	magic := b.records.Magic()
+	front, back = newBatch(b.part, b.slot, magic), newBatch(b.part, b.slot, magic)
 	half, last := b.records.Len()/2, len(b.msgs)-1
 	old := b.records
 	eachRecord(&old, func(i int, timestampMs int64, key, value []byte, headers []RecordHeader) {
@@ -144,7 +145,7 @@ func (o *owner) refuseRecords(b *batch, r produceResult) bool {
 	o.abandonNumbers(b, code)
 	refused := make([]*batch, len(named))
 	for at, i := range named {
-		refused[at] = newBatch(p, b.slot)
+		refused[at] = newBatch(p, b.slot, b.records.Magic())
 		refused[at].inherit(b)
 		refused[at].stamped = false
 		refused[at].msgs = append(refused[at].msgs, b.msgs[i])

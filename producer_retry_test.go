@@ -186,7 +186,7 @@ func TestProducerHandsARequestOverBeforeItsSenderMayBeStopped(t *testing.T) {
 		parts[id].queue.proven, parts[id].queue.progress = true, time.Now()
 	}
 	for i := range 4 {
-		b := newBatch(parts[i%2], old.slot)
+		b := newBatch(parts[i%2], old.slot, 2)
 		record.Append[RecordHeader](&b.records, 0, nil, []byte("v"), nil)
 		b.msgs = append(b.msgs, &ProducerMessage{Topic: "t"})
 		o.enqueue(b)

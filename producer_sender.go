@@ -146,8 +146,8 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 	if err := l.clamp(req); err != nil {
 		return err
 	}
-	if req.Version < 3 {
-		return errOldBroker(l.broker, req.Version)
+	if produceMagic(req.Version) < s.p.magic {
+		return errOldBroker(l.broker, req.Version, s.p.magic)
 	}
 	call.nameTopics(s.p.source.snapshot())
 	for i, b := range call.batches {

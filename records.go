@@ -198,23 +198,46 @@ func headersOf(rec *record.Rec) []*RecordHeader {
 	return list
 }
 
-// Records is what a partition's records are in a request or response.
+// Records is what a partition's records are in a request or response: either
+// messages of version 0 or 1, or a batch. Both are an error when written;
+// neither is no bytes.
 type Records struct {
+	MsgSet      *MessageSet
 	RecordBatch *RecordBatch
 }
 
 // append writes the records behind dst; none is null.
 func (r *Records) append(dst []byte) ([]byte, error) {
-	if r == nil || r.RecordBatch == nil {
+	switch {
+	case r == nil:
 		return dst, nil
+	case r.MsgSet != nil && r.RecordBatch != nil:
+		return dst, PacketEncodingError{"records with both a message set and a record batch"}
+	case r.MsgSet != nil:
+		return r.MsgSet.append(dst, 0)
+	case r.RecordBatch != nil:
+		return r.RecordBatch.append(dst)
 	}
-	return r.RecordBatch.append(dst)
+	return dst, nil
 }
 
 // readRecords shows what a response has for a partition: one Records for each
-// batch. partial says that the bytes end within a batch.
+// batch, and for each run of messages. partial says that the bytes end within
+// a batch or message.
 func readRecords(raw []byte) (list []*Records, partial bool, err error) {
+	sets := messageSetReader{limit: int(MaxDecompressedBatchSize)}
 	for len(raw) > 0 {
+		if len(raw) > magicAt && raw[magicAt] < 2 {
+			set, rest, err := sets.read(raw, 0)
+			if err != nil {
+				return list, false, err
+			}
+			if raw = rest; len(set.Messages) > 0 || len(list) == 0 {
+				list = append(list, &Records{MsgSet: set})
+			}
+			partial = set.PartialTrailingMessage
+			continue
+		}
 		batch, rest, err := record.Next(raw)
 		if tooShort := (*record.PartialError)(nil); errors.As(err, &tooShort) {
 			if len(list) == 0 {
@@ -232,8 +255,11 @@ func readRecords(raw []byte) (list []*Records, partial bool, err error) {
 		list = append(list, &Records{RecordBatch: b})
 		raw = rest
 	}
-	return list, false, nil
+	return list, partial, nil
 }
+
+// magicAt is where a batch, and a message of version 0 or 1, has its version.
+const magicAt = 16
 
 // ControlRecordType tells what a transaction's marker says.
 type ControlRecordType int

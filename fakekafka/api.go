@@ -82,23 +82,23 @@ type offers [apiLimit]offer
 
 // since overrides where the client's own rules differ from what brokers had.
 var since = map[API][]sarama.KafkaVersion{
+	Produce: {sarama.V0_8_2_0, sarama.V0_9_0_0, sarama.V0_10_0_0, sarama.V0_11_0_0, sarama.V1_0_0_0, sarama.V1_0_0_0, sarama.V2_0_0_0,
+		sarama.V2_1_0_0, sarama.V2_4_0_0, sarama.V2_8_0_0, sarama.V3_7_0_0, sarama.V3_8_0_0, sarama.V4_0_0_0, sarama.V4_1_0_0},
 	SaslHandshake: {sarama.V0_10_0_0, sarama.V1_0_0_0},
 	ApiVersions:   {sarama.V0_10_0_0, sarama.V0_11_0_0, sarama.V2_0_0_0, sarama.V2_4_0_0, sarama.V3_9_0_0},
 }
 
-// oldestVersion is the lowest version of an API that a release takes. Produce
-// and Fetch start where record batches do; Kafka 4.0 took others away (KIP-896).
+// oldestVersion is the lowest version of an API that a release takes: Kafka 4.0
+// took the oldest away, message sets among them (KIP-896).
 func oldestVersion(a API, release sarama.KafkaVersion) int16 {
-	switch a {
-	case Produce:
-		return 3
-	case Fetch:
-		return 4
-	}
 	if !release.IsAtLeast(sarama.V4_0_0_0) {
 		return 0
 	}
 	switch a {
+	case Produce:
+		return produceBatches
+	case Fetch:
+		return fetchBatches
 	case ListOffsets, DeleteTopics:
 		return 1
 	case CreateTopics:

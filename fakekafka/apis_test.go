@@ -21,10 +21,16 @@ func TestApiVersionsOfReleases(t *testing.T) {
 		want    map[fakekafka.API]r
 		not     []fakekafka.API
 	}{
-		{version: sarama.V0_11_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {3, 3}, fakekafka.Fetch: {4, 5}, fakekafka.Metadata: {0, 4}, fakekafka.ApiVersions: {0, 1}},
+		{version: sarama.V0_10_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {0, 2}, fakekafka.Fetch: {0, 2}, fakekafka.Metadata: {0, 1},
+			fakekafka.ListOffsets: {0, 0}, fakekafka.FindCoordinator: {0, 0}, fakekafka.SaslHandshake: {0, 0}, fakekafka.ApiVersions: {0, 0}},
+			not: []fakekafka.API{fakekafka.CreateTopics, fakekafka.InitProducerID}},
+		{version: sarama.V0_10_1_0, want: map[fakekafka.API]r{fakekafka.Produce: {0, 2}, fakekafka.Fetch: {0, 3}, fakekafka.Metadata: {0, 2},
+			fakekafka.ListOffsets: {0, 1}, fakekafka.CreateTopics: {0, 0}, fakekafka.DeleteTopics: {0, 0}}},
+		{version: sarama.V0_10_2_0, want: map[fakekafka.API]r{fakekafka.CreateTopics: {0, 1}}},
+		{version: sarama.V0_11_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {0, 3}, fakekafka.Fetch: {0, 5}, fakekafka.Metadata: {0, 4}, fakekafka.ApiVersions: {0, 1}},
 			not: []fakekafka.API{fakekafka.SaslAuthenticate}},
-		{version: sarama.V2_8_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {3, 9}, fakekafka.Fetch: {4, 12}, fakekafka.Metadata: {0, 11}, fakekafka.ApiVersions: {0, 3}, fakekafka.SaslHandshake: {0, 1}}},
-		{version: sarama.V3_9_1_0, want: map[fakekafka.API]r{fakekafka.Produce: {3, 11}, fakekafka.Fetch: {4, 17}, fakekafka.ListOffsets: {0, 9}, fakekafka.CreateTopics: {0, 7}}},
+		{version: sarama.V2_8_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {0, 9}, fakekafka.Fetch: {0, 12}, fakekafka.Metadata: {0, 11}, fakekafka.ApiVersions: {0, 3}, fakekafka.SaslHandshake: {0, 1}}},
+		{version: sarama.V3_9_1_0, want: map[fakekafka.API]r{fakekafka.Produce: {0, 11}, fakekafka.Fetch: {0, 17}, fakekafka.ListOffsets: {0, 9}, fakekafka.CreateTopics: {0, 7}}},
 		{version: sarama.V4_3_0_0, want: map[fakekafka.API]r{fakekafka.Produce: {3, 13}, fakekafka.Fetch: {4, 18}, fakekafka.ListOffsets: {1, 11},
 			fakekafka.Metadata: {0, 13}, fakekafka.FindCoordinator: {0, 6}, fakekafka.CreateTopics: {2, 7}, fakekafka.DeleteTopics: {1, 6},
 			fakekafka.SaslHandshake: {0, 1}, fakekafka.SaslAuthenticate: {0, 2}, fakekafka.ApiVersions: {0, 4}, fakekafka.InitProducerID: {0, 5}}},

@@ -180,7 +180,7 @@ func TestClustersShareNothing(t *testing.T) {
 func TestStartRefusesBadOptions(t *testing.T) {
 	for name, opts := range map[string]fakekafka.Options{
 		"negative brokers":   {Brokers: -1},
-		"old release":        {Version: sarama.V0_10_2_2},
+		"old release":        {Version: mustParse("0.8.1.1")},
 		"racks":              {Racks: []string{"a", "b"}},
 		"topic twice":        {Topics: []fakekafka.Topic{{Name: "a"}, {Name: "a"}}},
 		"topic name":         {Topics: []fakekafka.Topic{{Name: "a b"}}},
@@ -286,4 +286,13 @@ func TestConnectionsAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// mustParse reads a release.
+func mustParse(version string) sarama.KafkaVersion {
+	v, err := sarama.ParseKafkaVersion(version)
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -15,10 +15,14 @@
 // now and then, a test makes it do: move leaders, stop brokers, answer late,
 // wrongly or never (see Cluster.Handle and the methods around it).
 //
-// Records are kept in memory, in batches of version 2 (magic 2); message sets
-// of versions 0 and 1 are refused, as by Kafka 4, so that clients need Kafka
-// 0.11 or later in their configuration. All replicas of a partition share one
-// log: a follower is always in sync while its broker is up.
+// Records are kept in memory, in batches of version 2 (magic 2). With a release
+// before 4.0 in Options.Version, message sets of versions 0 and 1 are taken with
+// Produce versions 0 and 1 (messages of version 0) and 2 (also of version 1),
+// and converted, as Kafka does; Fetch versions 0 and 1 are answered with messages
+// of version 0, versions 2 and 3 with those of version 1, without the headers
+// that these do not have. Later releases refuse them, as Kafka 4 does. All
+// replicas of a partition share one log: a follower is always in sync while its
+// broker is up.
 //
 // # Who owns what
 //

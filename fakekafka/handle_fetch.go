@@ -12,6 +12,7 @@ const (
 	// Kafka's fetch.max.bytes.
 	fetchMaxBytes = 55 << 20
 
+	fetchBounded       = 3  // first version that bounds the response, and has one batch whole (KIP-74)
 	fetchFromFollowers = 11 // first version with which a consumer may ask any replica (KIP-392)
 	fetchNamesLeaders  = 16 // first version whose response names new leaders (KIP-951)
 )
@@ -46,6 +47,9 @@ func (c *conn) fetch(r *Request) (any, error) {
 	f := &fetching{
 		conn: c, request: r, want: want, stable: req.Isolation == sarama.ReadCommitted,
 		maxBytes: int(min(max(req.MaxBytes, 0), fetchMaxBytes)),
+	}
+	if r.Version < fetchBounded {
+		f.maxBytes = fetchMaxBytes
 	}
 	f.minBytes = min(int(req.MinBytes), f.maxBytes)
 	if err := f.await(time.Duration(req.MaxWaitTime) * time.Millisecond); err != nil {
@@ -124,7 +128,9 @@ func (f *fetching) lookAt(want *bridge.FetchPartition, left int) bridge.FetchedP
 	case p == nil:
 		err = sarama.ErrUnknownTopicOrPartition
 	default:
-		err = f.read(p, want, left, &got)
+		if err = f.read(p, want, left, &got); f.request.Version < fetchBatches && len(got.Records) > 0 {
+			err = f.convert(want, &got)
+		}
 	}
 	if err != sarama.ErrNoError {
 		f.now = true
@@ -163,12 +169,32 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 	if got.HasDiverging {
 		return sarama.ErrNoError
 	}
-	data, from, more := log.read(want.Offset, end, min(int(want.MaxBytes), left), f.size == 0)
+	maxBytes := min(int(want.MaxBytes), left)
+	data, from, more := log.read(want.Offset, end, maxBytes, f.size == 0 || f.request.Version < fetchBounded)
+	if f.request.Version < fetchBounded && len(data) > maxBytes {
+		data = data[:max(maxBytes, 0)] // cut, as every batch may be
+		f.now = true
+	}
 	if len(data) > 0 {
 		got.Records = data
 		f.request.held = append(f.request.held, from)
 		f.now = f.now || more // what follows is there, in another segment
 	}
+	return sarama.ErrNoError
+}
+
+// convert makes message sets of what was read.
+func (f *fetching) convert(want *bridge.FetchPartition, got *bridge.FetchedPartition) sarama.KError {
+	magic := int8(0)
+	if f.request.Version >= fetchMessages1 {
+		magic = 1
+	}
+	set, err := downConvert(got.Records, magic, want.Offset)
+	if err != nil {
+		got.Records = []byte{}
+		return sarama.ErrUnsupportedCompressionType // zstd: stored batches are sound
+	}
+	got.Records = set
 	return sarama.ErrNoError
 }
 

@@ -113,7 +113,11 @@ func (c *conn) produceTo(r *Request, req *sarama.ProduceRequest, part *bridge.Pa
 		o.leader, o.epoch = leader, epoch
 		return o
 	}
-	in, err := checkBatch(part.Records, r.Version, &t.settings)
+	check := checkBatch
+	if r.Version < produceBatches {
+		check = c.checkSet
+	}
+	in, err := check(part.Records, r.Version, &t.settings)
 	if err != nil {
 		code, why := codeOf(err)
 		return failure(code, "%s", *why)
@@ -130,7 +134,7 @@ func checkBatch(raw []byte, version int16, s *settings) (in incoming, err error)
 	b, rest, err := record.Next(raw)
 	switch {
 	case errors.Is(err, record.ErrOldFormat):
-		return in, refuse(sarama.ErrInvalidRecord, "only record batches with magic version 2 are taken")
+		return in, refuse(sarama.ErrInvalidRecord, "produce requests of version %d have record batches of version 2", version)
 	case err != nil:
 		return in, refuse(sarama.ErrInvalidMessage, "%v", err)
 	case len(rest) > 0:

@@ -23,9 +23,11 @@ type Options struct {
 	// goroutines that wait on such a connection count as durably blocked.
 	InMemory bool
 
-	// Version is the Kafka release whose versions of each API are offered, 0.11
+	// Version is the Kafka release whose versions of each API are offered, 0.8.2
 	// or later. The zero value offers all that this module has. Releases before
-	// 4.0 take topics to create and delete on the controller alone.
+	// 4.0 take topics to create and delete on the controller alone, and message
+	// sets. Those before 0.10 do not know ApiVersions: they close a connection
+	// on which they are asked, so that clients need ApiVersionsRequest off.
 	Version sarama.KafkaVersion
 	// MaxVersions lowers the highest version offered of single APIs; a negative
 	// one takes the API away.
@@ -117,8 +119,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("fakekafka: Options.Brokers is %d, must be 1 to %d", o.Brokers, brokersMax)
 	case len(o.Racks) > o.Brokers:
 		return o, fmt.Errorf("fakekafka: Options.Racks has %d entries for %d brokers", len(o.Racks), o.Brokers)
-	case !o.Version.IsAtLeast(sarama.V0_11_0_0):
-		return o, fmt.Errorf("fakekafka: Options.Version is %v, must be 0.11.0.0 or later", o.Version)
+	case !o.Version.IsAtLeast(sarama.V0_8_2_0):
+		return o, fmt.Errorf("fakekafka: Options.Version is %v, must be 0.8.2.0 or later", o.Version)
 	case o.DefaultPartitions < 0 || o.DefaultPartitions > partitionsMax:
 		return o, fmt.Errorf("fakekafka: Options.DefaultPartitions is %d, must be 1 to %d", o.DefaultPartitions, partitionsMax)
 	case o.DefaultReplicationFactor < 0 || o.DefaultReplicationFactor > o.Brokers:

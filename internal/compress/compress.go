@@ -24,6 +24,12 @@ const (
 	Snappy Codec = 2
 	LZ4    Codec = 3
 	Zstd   Codec = 4
+
+	// LZ4Magic0 is LZ4 as it is in message sets of version 0. Kafka before 0.10
+	// computed the checksum of the frame's header over too many bytes, and has
+	// kept doing so in that version alone (KIP-57). It is written like that, and
+	// read with that checksum or the right one. On the wire its number is LZ4's.
+	LZ4Magic0 Codec = -3
 )
 
 // LevelDefault asks for a codec's default level.
@@ -42,7 +48,7 @@ func (c Codec) String() string {
 		return "gzip"
 	case Snappy:
 		return "snappy"
-	case LZ4:
+	case LZ4, LZ4Magic0:
 		return "lz4"
 	case Zstd:
 		return "zstd"
@@ -66,7 +72,9 @@ func Append(dst []byte, codec Codec, level int, src []byte) ([]byte, error) {
 	case Snappy:
 		return appendSnappy(dst, src)
 	case LZ4:
-		return appendLZ4(dst, src), nil
+		return appendLZ4(dst, lz4Header, src), nil
+	case LZ4Magic0:
+		return appendLZ4(dst, lz4HeaderMagic0, src), nil
 	case Zstd:
 		return appendZstd(dst, level, src)
 	}
@@ -87,7 +95,7 @@ func Decompress(codec Codec, src []byte, limit int) ([]byte, error) {
 	switch codec {
 	case None:
 		return src, nil
-	case Gzip, Snappy, LZ4, Zstd:
+	case Gzip, Snappy, LZ4, LZ4Magic0, Zstd:
 		if len(src) == 0 {
 			err = fmt.Errorf("no input: %w", io.ErrUnexpectedEOF)
 			break
@@ -98,7 +106,9 @@ func Decompress(codec Codec, src []byte, limit int) ([]byte, error) {
 		case Snappy:
 			out, err = decompressSnappy(src, limit)
 		case LZ4:
-			out, err = decompressLZ4(src, limit)
+			out, err = decompressLZ4(src, limit, false)
+		case LZ4Magic0:
+			out, err = decompressLZ4(src, limit, true)
 		default:
 			out, err = decompressZstd(src, limit)
 		}

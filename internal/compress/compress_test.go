@@ -115,6 +115,39 @@ func TestDecompressReadsHandMadeStreams(t *testing.T) {
 	}
 }
 
+// The stream is from a message of version 0 that Kafka 3.9.1 has sent.
+func TestLZ4OfVersion0HasAnotherHeaderChecksum(t *testing.T) {
+	const kafka = "04224d18 60 40 1a 1f000000 16000100ff012e4920a94a0000ffffffff000000206101000750616161616100000000"
+	want := unhex(t, "0000000000000000 0000002e 4920a94a 00 00 ffffffff 00000020")
+	want = append(want, bytes.Repeat([]byte("a"), 32)...)
+	if got, err := Decompress(LZ4Magic0, unhex(t, kafka), 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%x, %v", got, err)
+	}
+	if _, err := Decompress(LZ4, unhex(t, kafka), 0); !errors.Is(err, errLZ4HeaderChecksum) {
+		t.Errorf("as of later versions: %v", err)
+	}
+	ours, err := Append([]byte("before"), LZ4Magic0, LevelDefault, want)
+	if err != nil || !bytes.HasPrefix(ours, append([]byte("before"), unhex(t, "04224d1860401a")...)) {
+		t.Errorf("%x, %v", ours, err)
+	}
+	right, err := Append(nil, LZ4, LevelDefault, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string][]byte{"own": ours[6:], "with the right checksum": right} {
+		if got, err := Decompress(LZ4Magic0, p, len(want)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %x, %v", name, got, err)
+		}
+		p[6] ^= 0xff
+		if _, err := Decompress(LZ4Magic0, p, 0); !errors.Is(err, errLZ4HeaderChecksum) {
+			t.Errorf("%s, spoiled: %v", name, err)
+		}
+	}
+	if _, err := Decompress(LZ4Magic0, right[:0], 0); err == nil || !strings.HasPrefix(err.Error(), "kafka: decompressing lz4: ") {
+		t.Error(err)
+	}
+}
+
 // The files were made by zstd 1.5.4, lz4 1.9.4 (-BD linked blocks, -BX block
 // checksums) and gzip; the batches by Kafka 4.3.1.
 func TestDecompressReadsOtherImplementations(t *testing.T) {

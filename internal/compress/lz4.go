@@ -22,7 +22,9 @@ const (
 
 	// lz4Header is what Kafka's own producer writes: version 1, independent
 	// blocks of at most 64 KiB, no checksums besides the header's.
-	lz4Header         = "\x04\x22\x4d\x18\x60\x40\x82"
+	lz4Header = "\x04\x22\x4d\x18\x60\x40\x82"
+	// lz4HeaderMagic0 has the checksum of LZ4Magic0: over the magic, too.
+	lz4HeaderMagic0   = "\x04\x22\x4d\x18\x60\x40\x1a"
 	lz4BlockSizeBytes = 64 << 10
 	lz4Raw            = 1 << 31 // in a block's length: stored, not compressed
 	lz4WindowBytes    = 64 << 10
@@ -47,8 +49,8 @@ var (
 	errLZ4ContentChecksum = errors.New("content checksum does not match")
 )
 
-func appendLZ4(dst, src []byte) []byte {
-	dst = append(dst, lz4Header...)
+func appendLZ4(dst []byte, header string, src []byte) []byte {
+	dst = append(dst, header...)
 	for len(src) > 0 {
 		n := min(len(src), lz4BlockSizeBytes)
 		block := src[:n]
@@ -68,7 +70,7 @@ func appendLZ4(dst, src []byte) []byte {
 	return append(dst, 0, 0, 0, 0)
 }
 
-func decompressLZ4(src []byte, limit int) ([]byte, error) {
+func decompressLZ4(src []byte, limit int, magic0 bool) ([]byte, error) {
 	s := getScratch()
 	defer s.release()
 	for first := true; first || len(src) > 0; first = false {
@@ -78,7 +80,7 @@ func decompressLZ4(src []byte, limit int) ([]byte, error) {
 		magic := binary.LittleEndian.Uint32(src)
 		switch {
 		case magic == lz4Magic:
-			rest, err := lz4Frame(s, src[4:], limit)
+			rest, err := lz4Frame(s, src, limit, magic0)
 			if err != nil {
 				return nil, err
 			}
@@ -106,10 +108,10 @@ type lz4Descriptor struct {
 	contentSize    uint64 // with lz4FlagContentSize
 }
 
-// lz4Frame appends the contents of the frame that src begins with, behind its
-// magic, and returns what follows the frame.
-func lz4Frame(s *scratch, src []byte, limit int) (rest []byte, err error) {
-	d, src, err := lz4ReadDescriptor(src)
+// lz4Frame appends the contents of the frame that src begins with, and returns
+// what follows the frame.
+func lz4Frame(s *scratch, src []byte, limit int, magic0 bool) (rest []byte, err error) {
+	d, src, err := lz4ReadDescriptor(src, magic0)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +156,10 @@ func lz4Frame(s *scratch, src []byte, limit int) (rest []byte, err error) {
 	return src, nil
 }
 
-// lz4ReadDescriptor reads the header that follows the magic.
-func lz4ReadDescriptor(src []byte) (d lz4Descriptor, rest []byte, err error) {
+// lz4ReadDescriptor reads the frame's magic and header; with magic0 its checksum
+// may be that of LZ4Magic0.
+func lz4ReadDescriptor(frame []byte, magic0 bool) (d lz4Descriptor, rest []byte, err error) {
+	src := frame[4:]
 	if len(src) < 2 {
 		return d, nil, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
 	}
@@ -175,7 +179,7 @@ func lz4ReadDescriptor(src []byte) (d lz4Descriptor, rest []byte, err error) {
 	if len(src) < n+1 {
 		return d, nil, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
 	}
-	if byte(xxh32(src[:n])>>8) != src[n] {
+	if byte(xxh32(src[:n])>>8) != src[n] && !(magic0 && byte(xxh32(frame[:4+n])>>8) == src[n]) {
 		return d, nil, errLZ4HeaderChecksum
 	}
 	if d.flags&lz4FlagDict != 0 {

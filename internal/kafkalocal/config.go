@@ -14,8 +14,9 @@ const (
 	controllerListener = "CONTROLLER"
 )
 
-// serverProperties is the text of a node's server.properties.
-func serverProperties(o Options, n *node, all []*node) ([]byte, error) {
+// serverProperties is the text of a node's server.properties. zoo is nil with
+// KRaft.
+func serverProperties(o Options, n *node, all []*node, zoo *zookeeper) ([]byte, error) {
 	p := map[string]string{
 		"node.id":                    strconv.Itoa(n.NodeID),
 		"process.roles":              "broker",
@@ -62,6 +63,9 @@ func serverProperties(o Options, n *node, all []*node) ([]byte, error) {
 	p["listeners"] = strings.Join(listeners, ",")
 	p["advertised.listeners"] = strings.Join(advertised, ",")
 	p["listener.security.protocol.map"] = strings.Join(protocols, ",")
+	if zoo != nil {
+		zooProperties(p, n, zoo.addr)
+	}
 	maps.Copy(p, o.Properties)
 	if o.BrokerProperties != nil {
 		b := n.Broker

@@ -1,6 +1,6 @@
 // Package kafkalocal runs a real Apache Kafka on this machine for tests: one to
-// three KRaft brokers on 127.0.0.1, from the artifacts that Kafka publishes for
-// Maven. Only Java 17 or newer and, for the first run of a version, Maven are
+// three brokers on 127.0.0.1, with KRaft or, before 3.3, a ZooKeeper, from the
+// artifacts that Kafka publishes for Maven. Only Java 17 or newer and, for the first run of a version, Maven are
 // needed.
 //
 // A test skips itself where they are missing:
@@ -34,7 +34,8 @@ const startTimeout = 3 * time.Minute
 // Options says what Start runs. The zero value is one broker of DefaultVersion.
 type Options struct {
 	// Version of Apache Kafka, as on Maven: "4.3.1" (the default), "3.9.1".
-	// KRaft without a dynamic quorum is what is set up, so 3.3 is the oldest.
+	// KRaft without a dynamic quorum is what is set up; versions before 3.3, of
+	// which 2.8.2 is known to work, get a ZooKeeper instead.
 	Version string
 	// Brokers is how many to run, 1 to 3; 0 is 1. One and three brokers are
 	// all controllers as well; of two only the first is, since two voters
@@ -53,7 +54,8 @@ type Options struct {
 	// advertises addr.
 	Advertise func(index int, listener, addr string) string
 	// FormatArgs are further arguments of the storage tool, such as
-	// "--add-scram", "SCRAM-SHA-256=[name=alice,password=secret]".
+	// "--add-scram", "SCRAM-SHA-256=[name=alice,password=secret]". There is none
+	// with ZooKeeper.
 	FormatArgs []string
 	// JVMArgs are further arguments of the brokers' JVM. The package's own
 	// favour a fast start over throughput (the first compiler tier and 512 MB);
@@ -95,6 +97,7 @@ type node struct {
 	proc   *process // nil when none was started or it is known to have ended
 	busy   bool     // a Restart is under way
 	paused bool
+	killed time.Time // when Kill ended the process; zero if it did not
 }
 
 // Cluster is a running Kafka. Its methods may be called from any goroutine;
@@ -108,6 +111,7 @@ type Cluster struct {
 	libs    string
 	jvmArgs []string
 	nodes   []*node
+	zoo     *zookeeper // nil with KRaft
 
 	// mu guards
 	mu     sync.Mutex
@@ -175,8 +179,13 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if needsZooKeeper(o.Version) {
+		if err := c.startZooKeeper(ctx); err != nil {
+			return err
+		}
+	}
 	for _, n := range c.nodes {
-		text, err := serverProperties(o, n, c.nodes)
+		text, err := serverProperties(o, n, c.nodes, c.zoo)
 		if err != nil {
 			return err
 		}
@@ -184,8 +193,10 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 			return fmt.Errorf("kafkalocal: settings of broker %d: %w", n.Index, err)
 		}
 	}
-	if err := c.format(ctx, o.FormatArgs); err != nil {
-		return err
+	if c.zoo == nil {
+		if err := c.format(ctx, o.FormatArgs); err != nil {
+			return err
+		}
 	}
 	for _, n := range c.nodes {
 		if err := c.launch(n); err != nil {
@@ -261,6 +272,9 @@ func (c *Cluster) Kill(i int) error {
 		return fmt.Errorf("kafkalocal: kill broker %d: %w", i, err)
 	}
 	<-p.done
+	c.mu.Lock()
+	c.nodes[i].killed = time.Now()
+	c.mu.Unlock()
 	return nil
 }
 
@@ -311,7 +325,9 @@ func (c *Cluster) setPaused(i int, paused bool) error {
 // Restart starts the broker again at the same address and with the same data,
 // killing it first if it still runs, and returns when it answers and it and
 // every other running broker know of each other. Without a majority of the
-// controllers running no broker becomes ready: see Options.Brokers.
+// controllers running no broker becomes ready: see Options.Brokers. With a
+// ZooKeeper, after a Kill, that takes some seconds more: it has to forget the
+// broker first.
 func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if i < 0 || i >= len(c.nodes) {
 		return fmt.Errorf("kafkalocal: restart broker %d: there are %d", i, len(c.nodes))
@@ -341,6 +357,14 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	c.mu.Lock()
+	killed := n.killed
+	c.mu.Unlock()
+	if c.zoo != nil && !killed.IsZero() {
+		if err := c.zoo.forgets(ctx, killed); err != nil {
+			return err
+		}
+	}
 	if err := c.launch(n); err != nil {
 		return err
 	}
@@ -379,6 +403,9 @@ func (c *Cluster) Close() error {
 			r.release()
 		}
 	}
+	if c.zoo != nil {
+		c.zoo.close()
+	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fmt.Errorf("kafkalocal: data of the cluster: %w", err)
 	}
@@ -395,7 +422,7 @@ func (c *Cluster) launch(n *node) error {
 	c.mu.Lock()
 	closed := c.closed
 	if !closed {
-		n.proc, n.paused = p, false
+		n.proc, n.paused, n.killed = p, false, time.Time{}
 	}
 	c.mu.Unlock()
 	if closed {

@@ -82,13 +82,17 @@ func noErr(t *testing.T, err error) {
 func topics(t *testing.T, c *Cluster, args ...string) string {
 	t.Helper()
 	args = append([]string{"--bootstrap-server", c.Addrs()[0]}, args...)
-	out, err := c.Tool(t.Context(), "org.apache.kafka.tools.TopicCommand", nil, args...)
+	class := "org.apache.kafka.tools.TopicCommand"
+	if needsZooKeeper(c.Version()) {
+		class = "kafka.admin.TopicCommand"
+	}
+	out, err := c.Tool(t.Context(), class, nil, args...)
 	noErr(t, err)
 	return string(out)
 }
 
 func TestBrokerKeepsAddressAndDataOverRestart(t *testing.T) {
-	for _, version := range []string{DefaultVersion, "3.9.1"} {
+	for _, version := range []string{DefaultVersion, "3.9.1", "2.8.2"} {
 		t.Run(version, func(t *testing.T) {
 			c := startCluster(t, Options{Version: version})
 			addr := c.Addrs()[0]
@@ -152,6 +156,30 @@ func TestClusterOutlivesKilledAndPausedBroker(t *testing.T) {
 	// Restart of a paused broker needs no Resume first.
 	noErr(t, c.Pause(2))
 	noErr(t, c.Restart(t.Context(), 2))
+}
+
+func TestOldBrokersMeetAtAZooKeeper(t *testing.T) {
+	c := startCluster(t, Options{Brokers: 2, Version: "2.8.2"})
+	noErr(t, c.Kill(1))
+	noErr(t, c.Restart(t.Context(), 1))
+	for _, addr := range c.Addrs() {
+		if err := probe(t.Context(), addr, c.nodes); err != nil {
+			t.Errorf("%s after the restart: %v", addr, err)
+		}
+	}
+	noErr(t, c.Close())
+	if conn, err := net.Dial("tcp", c.zoo.addr); err == nil {
+		conn.Close()
+		t.Error("after Close ZooKeeper takes connections")
+	}
+}
+
+func TestZooKeeperIsForVersionsBeforeKRaft(t *testing.T) {
+	for version, want := range map[string]bool{"2.8.2": true, "1.0.0": true, "3.2.3": true, "3.3.0": false, "3.9.1": false, "4.3.1": false} {
+		if got := needsZooKeeper(version); got != want {
+			t.Errorf("%s: %v", version, got)
+		}
+	}
 }
 
 func TestTwoBrokersRunWithOneController(t *testing.T) {

@@ -52,7 +52,8 @@ func (b *Batch) LastOffset() int64 { return b.BaseOffset + int64(b.LastOffsetDel
 // else is an *Error that wraps ErrCorrupt, and rest is empty.
 func Next(raw []byte) (b Batch, rest []byte, err error) {
 	if len(raw) < offMagic+1 {
-		return b, nil, &PartialError{Need: partialNeed(raw), Have: len(raw)}
+		overflow := len(raw) >= 8 && int64(be.Uint64(raw)) == -1
+		return b, nil, &PartialError{Need: partialNeed(raw), Have: len(raw), Overflow: overflow}
 	}
 	b.BaseOffset = int64(be.Uint64(raw))
 	b.Magic = int8(raw[offMagic])
@@ -68,6 +69,9 @@ func Next(raw []byte) (b Batch, rest []byte, err error) {
 		return b, nil, b.corrupt("length of %d bytes, the least is %d", length, least)
 	}
 	size := int64(length) + offLeaderEpoch
+	if size > int64(len(raw)) && b.BaseOffset == -1 && b.Magic < 2 {
+		return b, nil, &PartialError{Have: len(raw), Overflow: true}
+	}
 	if size > int64(len(raw)) {
 		return b, nil, &PartialError{Need: int(min(size, maxInt)), Have: len(raw)}
 	}
@@ -103,6 +107,9 @@ const maxInt = int64(^uint(0) >> 1)
 func partialNeed(raw []byte) int {
 	if len(raw) < offLeaderEpoch {
 		return HeaderSize
+	}
+	if int64(be.Uint64(raw)) == -1 {
+		return 0
 	}
 	size := int64(int32(be.Uint32(raw[offLength:]))) + offLeaderEpoch
 	return int(min(max(size, offMagic+1), maxInt))

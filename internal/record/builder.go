@@ -16,8 +16,10 @@ import (
 var ErrNoRecords = errors.New("record batch without records")
 
 // Builder is one partition's open batch, in wire form from the first record on.
-// The zero value is ready for use.
+// The zero value is ready for use, and makes record batches; see SetMagic for
+// message sets.
 type Builder struct {
+	older    int8   // how many versions before 2 the format is
 	raw      []byte // header and records; the header is filled in by Seal
 	packed   []byte // the same, compressed; only after a Seal with a codec
 	count    int32
@@ -28,13 +30,29 @@ type Builder struct {
 // kv is the shape of a record header.
 type kv = struct{ Key, Value []byte }
 
-// Reset empties b and keeps its memory. What Seal returned is no longer valid.
+// NoHeader is a type of headers for records that have none.
+type NoHeader = kv
+
+// Reset empties b and keeps its memory and its format. What Seal returned is no
+// longer valid.
 func (b *Builder) Reset() {
 	b.raw, b.packed, b.count = b.raw[:0], b.packed[:0], 0
 }
 
+// SetMagic says in which format an empty b is to write: 2, a record batch, or
+// the message sets of version 1 or 0.
+func (b *Builder) SetMagic(magic int8) { b.older = 2 - magic }
+
+// Magic is the format's version.
+func (b *Builder) Magic() int8 { return 2 - b.older }
+
 // Len returns the size of the batch in bytes, uncompressed, with its header.
-func (b *Builder) Len() int { return max(len(b.raw), HeaderSize) }
+func (b *Builder) Len() int {
+	if b.older != 0 {
+		return len(b.raw)
+	}
+	return max(len(b.raw), HeaderSize)
+}
 
 // Count returns the number of records.
 func (b *Builder) Count() int32 { return b.count }
@@ -54,8 +72,13 @@ func Bytes[S ~string](s S) []byte {
 
 // Append adds a record to b. A nil key or value is null; a nil key or value of
 // a header is an empty key, as the format has no null there, and a null value.
-// All bytes are copied. Timestamps may go backwards.
+// All bytes are copied. Timestamps may go backwards. A message set has no
+// headers: they are dropped; and one of version 0 no times.
 func Append[H ~struct{ Key, Value []byte }](b *Builder, timestampMs int64, key, value []byte, headers []H) {
+	if b.older != 0 {
+		b.addMessage(timestampMs, key, value)
+		return
+	}
 	size := 0
 	if len(headers) != 0 {
 		size = headersSize(headers)
@@ -72,6 +95,9 @@ func Append[H ~struct{ Key, Value []byte }](b *Builder, timestampMs int64, key, 
 // RecordSize returns how many bytes Append would add to b for a record of this
 // kind. keyLen and valueLen are lengths in bytes, or -1 for null.
 func RecordSize[H ~struct{ Key, Value []byte }](b *Builder, timestampMs int64, keyLen, valueLen int, headers []H) int {
+	if b.older != 0 {
+		return MessageOverhead(b.Magic()) + max(keyLen, 0) + max(valueLen, 0)
+	}
 	delta := int64(0)
 	if b.count > 0 {
 		delta = timestampMs - b.firstMs
@@ -125,11 +151,18 @@ func (b *Builder) add(timestampMs int64, key, value []byte, headers, headersLen 
 // compressed if codec asks for it, at a level as in compress.Append. attributes
 // may say Transactional or Control; the codec's bits are set from codec.
 //
+// Of a message set nothing is left to Stamp, and attributes are not looked at:
+// it has none. Where it is compressed, its messages are numbered, and the
+// wrapper is made.
+//
 // The bytes belong to b until Reset. After further Appends it can be sealed
 // again, which overwrites what it returned before.
 func (b *Builder) Seal(codec compress.Codec, level int, attributes Attributes) ([]byte, error) {
 	if b.count == 0 {
 		return nil, ErrNoRecords
+	}
+	if b.older != 0 {
+		return b.sealSet(codec, level)
 	}
 	p := b.raw
 	if codec != compress.None {
@@ -153,6 +186,26 @@ func (b *Builder) Seal(codec compress.Codec, level int, attributes Attributes) (
 	be.PutUint64(p[offMaxTimestamp:], uint64(b.latestMs))
 	be.PutUint32(p[offCount:], uint32(b.count))
 	return p, nil
+}
+
+// Each calls visit for each record appended so far, in order, sealed or not.
+// The record is valid during the call.
+func (b *Builder) Each(visit func(i int, timestampMs int64, r *Rec)) {
+	if b.older != 0 {
+		b.eachMessage(visit)
+		return
+	}
+	if b.count == 0 {
+		return
+	}
+	it := Iterator{rest: b.raw[HeaderSize:], left: b.count}
+	var r Rec
+	for i := 0; it.Next(&r); i++ {
+		visit(i, b.firstMs+r.TimestampDelta, &r)
+	}
+	if it.Err() != nil {
+		panic("kafka: reading an open batch: " + it.Err().Error()) // Append wrote it
+	}
 }
 
 // Stamp writes producer id, epoch and first sequence number into a sealed batch

@@ -1,6 +1,7 @@
 // Package record reads and writes record batches of version 2 (magic 2), the
-// only form that Kafka 0.11 and later stores (KIP-98). A producer's batch grows
-// in wire form as records are appended; a consumer's is read in place.
+// form that Kafka has stored since 0.11 (KIP-98), and the message sets of
+// versions 0 and 1 before it. A producer's batch grows in wire form as records
+// are appended; a consumer's is read in place.
 //
 // Nothing here is safe for use by several goroutines at once, unless it says so.
 package record
@@ -71,9 +72,14 @@ type Error struct {
 	Offset int64  // the batch's base offset
 	Why    string // what is wrong, and where in the batch
 	Err    error  // ErrCorrupt, or the error met while decompressing
+
+	message bool // of version 0 or 1, not a batch
 }
 
 func (e *Error) Error() string {
+	if e.message {
+		return fmt.Sprintf("message at offset %d: %s", e.Offset, e.Why)
+	}
 	return fmt.Sprintf("record batch at offset %d: %s", e.Offset, e.Why)
 }
 
@@ -82,11 +88,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // PartialError says that the bytes end before the batch does, as they may at
 // the end of a fetch response.
 type PartialError struct {
-	Need int // bytes that would hold the batch, or its header if that is cut
+	Need int // bytes that would hold the batch, or its header if that is cut; 0 when unknown
 	Have int
+	// Overflow says that it is no batch but what a broker fills a response up
+	// with that it has converted to an older format: a message that is sure to
+	// be cut. It says nothing about what follows in the log.
+	Overflow bool
 }
 
 func (e *PartialError) Error() string {
+	if e.Overflow {
+		return fmt.Sprintf("overflow message in the last %d bytes", e.Have)
+	}
 	return fmt.Sprintf("partial record batch: have %d of %d bytes", e.Have, e.Need)
 }
 
