@@ -36,3 +36,32 @@ func NewExponentialBackoff(backoff time.Duration, maxBackoff time.Duration) func
 		return time.Duration(exact)
 	}
 }
+
+// retryBackoff is the wait before a retry: what a BackoffFunc says or, without
+// one, the fixed wait, from which Config.ExponentialBackoff may go up. attempt
+// is the number of the retry as a BackoffFunc of that kind is given it, and
+// first the one that it begins with.
+func retryBackoff(conf *Config, fixed time.Duration, f func(retries, maxRetries int) time.Duration, attempt, first, maxRetries int) time.Duration {
+	switch exponential := &conf.ExponentialBackoff; {
+	case f != nil:
+		return f(attempt, maxRetries)
+	case exponential.Enable && fixed > 0:
+		limit := exponential.Max
+		if limit == 0 {
+			limit = defaultBackoffMax
+		}
+		return NewExponentialBackoff(fixed, max(limit, fixed))(attempt-first+1, maxRetries)
+	}
+	return fixed
+}
+
+// defaultBackoffMax is what Config.ExponentialBackoff.Max is by default.
+const defaultBackoffMax = time.Second
+
+// withoutMax is a BackoffFunc for one that is not given the maximum.
+func withoutMax(f func(retries int) time.Duration) func(retries, maxRetries int) time.Duration {
+	if f == nil {
+		return nil
+	}
+	return func(retries, _ int) time.Duration { return f(retries) }
+}

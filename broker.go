@@ -1,11 +1,9 @@
 package sarama
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,11 +24,14 @@ type Broker struct {
 	rack *string
 
 	// atomic snapshots, any goroutine
-	link    atomic.Pointer[link]     // the connection that Open began; nil before Open and after Close
-	dialled atomic.Pointer[net.Conn] // a connection that the next Open takes instead of dialing
+	link    atomic.Pointer[link] // the connection that Open began; nil before Open and after Close
+	suspect atomic.Bool          // it has answered for another cluster; of use in a client
 
-	// mu orders Open and Close, and nothing else
-	mu sync.Mutex
+	// mu orders Open and Close, and guards
+	mu        sync.Mutex
+	failures  int       // to connect, in a row
+	notBefore time.Time // the next attempt to connect; zero: any time
+	dial      *dialing  // that can be joined; nil: none
 }
 
 // NewBroker returns a broker for the address host:port, with id -1. It does
@@ -59,18 +60,12 @@ func (b *Broker) Rack() string {
 	return *b.rack
 }
 
-// takeDialled hands over the connection that was dialled for the broker.
-func (b *Broker) takeDialled() net.Conn {
-	if c := b.dialled.Swap(nil); c != nil {
-		return *c
-	}
-	return nil
-}
-
 // Open validates conf (nil means NewConfig's) and starts to connect, in the
 // background; Connected waits for the outcome. It returns ErrAlreadyConnected
 // while the broker is connected or about to be. A broker whose connection has
-// failed may be opened again.
+// failed may be opened again; attempts after failures are 50 ms to 1 s apart
+// (KIP-144). A connection that the broker closes while nothing is under way is
+// dialled again for the next request.
 func (b *Broker) Open(conf *Config) error {
 	if conf == nil {
 		conf = NewConfig()
@@ -90,13 +85,7 @@ func (b *Broker) open(conf *Config) (*link, error) {
 	if old := b.link.Load(); old != nil && old.err() == nil {
 		return old, ErrAlreadyConnected
 	}
-	l := newLink(b, conf)
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stop = cancel
-	l.metrics = newBrokerMetrics(conf.MetricRegistry, b.id)
-	b.link.Store(l)
-	go withRecover(func() { l.run(ctx) })
-	return l, nil
+	return b.startLocked(conf, nil), nil
 }
 
 // Close ends the connection; requests under way fail with ErrNotConnected. It
@@ -106,9 +95,6 @@ func (b *Broker) Close() error {
 	b.mu.Lock()
 	l := b.link.Swap(nil)
 	b.mu.Unlock()
-	if c := b.takeDialled(); c != nil {
-		_ = c.Close()
-	}
 	if l == nil {
 		return ErrNotConnected
 	}
@@ -160,12 +146,34 @@ func (b *Broker) load() int {
 	return 0
 }
 
-// live is the link that Open began, or why there is none.
+// live is the link to use, or why there is none: the one that Open began, or
+// another one where the broker has closed that while nothing was under way.
 func (b *Broker) live() (*link, error) {
-	if l := b.link.Load(); l != nil {
-		return l, nil
+	l := b.link.Load()
+	switch {
+	case l == nil:
+		return nil, ErrNotConnected
+	case l.err() != nil && l.idle():
+		return b.reopen(l)
 	}
-	return nil, ErrNotConnected
+	return l, nil
+}
+
+// ready is live that waits until the link can be written to.
+func (b *Broker) ready() (*link, error) {
+	l, err := b.live()
+	if err != nil {
+		return nil, err
+	}
+	if err = l.await(nil); err != nil && l.idle() { // closed just now
+		if l, err = b.reopen(l); err == nil {
+			err = l.await(nil)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // waiter is a request that lets the broker take its time.
@@ -182,25 +190,61 @@ func requestTimeout(conf *Config, req body) time.Duration {
 
 // call sends a request on the link and waits for its response, or for done.
 func (l *link) call(req, resp body, done <-chan struct{}) error {
+	_, err := l.exchangeOnce(req, resp, done)
+	return err
+}
+
+// exchangeOnce is call that also tells whether any byte of the request may have
+// reached the broker.
+func (l *link) exchangeOnce(req, resp body, done <-chan struct{}) (wrote bool, err error) {
 	type answer struct {
 		frame []byte
 		err   error
 	}
 	answered := make(chan answer, 1)
 	p := &promise{keep: true, resolve: func(frame []byte, err error) { answered <- answer{frame, err} }}
-	if _, err := l.send(req, p, requestTimeout(l.conf, req), done); err != nil {
-		return err
+	if wrote, err := l.send(req, p, requestTimeout(l.conf, req), done); err != nil {
+		return wrote, err
 	}
 	var a answer
 	select {
 	case a = <-answered:
 	case <-done:
-		return errUnanswered
+		return true, errUnanswered
 	}
 	if a.err != nil {
-		return a.err
+		return true, a.err
 	}
-	return l.decode(a.frame, resp, p.version)
+	return true, l.decode(a.frame, resp, p.version)
+}
+
+// ask is call for a link that may turn out to be one that the broker closes
+// while it is idle, which is no fault of the request: it is sent once more, on
+// a new connection. A request that may have reached the broker already is so
+// only where it may be carried out twice.
+func (b *Broker) ask(l *link, req, resp body, done <-chan struct{}) error {
+	idle := l.idle()
+	wrote, err := l.exchangeOnce(req, resp, done)
+	if err == nil || !idle || !l.hungUp() || wrote && !repeatable(req) {
+		return err
+	}
+	next, failed := b.reopen(l)
+	if failed != nil {
+		return err
+	}
+	return next.call(req, resp, done)
+}
+
+// repeatable reports whether a request has the same effect when it is carried
+// out twice.
+func repeatable(req body) bool {
+	switch r := req.(type) {
+	case *MetadataRequest, *OffsetRequest, *FindCoordinatorRequest, *ApiVersionsRequest, *ListPartitionReassignmentsRequest:
+		return true // and whatever else only reads
+	case *InitProducerIDRequest:
+		return r.TransactionalID == nil // the first id is used by nobody
+	}
+	return false
 }
 
 // errUnanswered is what a caller gets who no longer waits for a response.
@@ -233,11 +277,8 @@ func (l *link) throttleBy(resp body, version int16, d time.Duration) {
 
 // request is what the exported methods do: a call within Config.Version.
 func (b *Broker) request(req, resp body) error {
-	l, err := b.live()
+	l, err := b.ready()
 	if err != nil {
-		return err
-	}
-	if err := l.await(nil); err != nil {
 		return err
 	}
 	if err := l.clamp(req); err != nil {
@@ -247,7 +288,7 @@ func (b *Broker) request(req, resp body) error {
 	if err := a.allowed(*version, l.conf.Version); err != nil {
 		return err
 	}
-	return l.call(req, resp, nil)
+	return b.ask(l, req, resp, nil)
 }
 
 // send is request with a response of type R, nil when it failed.

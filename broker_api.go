@@ -90,11 +90,8 @@ type ProduceCallback func(*ProduceResponse, error)
 // included. It is not called when AsyncProduce returns an error, nor when
 // RequiredAcks is NoResponse.
 func (b *Broker) AsyncProduce(request *ProduceRequest, cb ProduceCallback) error {
-	l, err := b.live()
+	l, err := b.ready()
 	if err != nil {
-		return err
-	}
-	if err := l.await(nil); err != nil {
 		return err
 	}
 	if err := l.clamp(request); err != nil {

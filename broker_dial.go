@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,10 +66,10 @@ func (l *link) agreed(a *api) int16 {
 // connect dials and shakes hands, all of it under Net.DialTimeout but for the
 // time that the broker takes to answer, which Net.ReadTimeout bounds.
 func (l *link) connect(ctx context.Context) error {
-	conn := l.broker.takeDialled()
+	conn := l.dialled
 	if conn == nil {
 		var err error
-		if conn, err = dialBroker(ctx, l.conf, l.broker.addr); err != nil {
+		if conn, err = l.broker.connection(ctx, l.conf); err != nil {
 			return err
 		}
 	}
@@ -79,6 +81,9 @@ func (l *link) connect(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	if err != nil {
+		if ctx.Err() == nil {
+			l.broker.connectFailed()
+		}
 		_ = conn.Close()
 		return err
 	}
@@ -206,6 +211,7 @@ func (l *link) readExchange(conn net.Conn, p *promise) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.proven = true
 	return l.readFrame(conn, p, n, correlation, nil)
 }
 
@@ -219,6 +225,9 @@ func (l *link) askVersions(conn net.Conn) error {
 	}
 	for attempt := range 2 {
 		req := &ApiVersionsRequest{Version: version, ClientSoftwareName: "sarama", ClientSoftwareVersion: moduleVersion()}
+		if name := l.conf.ClientSoftwareName; name != "" {
+			req.ClientSoftwareName, req.ClientSoftwareVersion = name, cmp.Or(l.conf.ClientSoftwareVersion, req.ClientSoftwareVersion)
+		}
 		resp, err := l.exchangeVersions(conn, req)
 		if err == nil && resp.ErrorCode == int16(ErrNoError) {
 			l.versions = rangesOf(resp.ApiKeys)
@@ -287,71 +296,34 @@ func rangesOf(keys []ApiVersionsResponseKey) *versionRanges {
 // moduleVersion is the version of this module in the running program, as
 // brokers are told it (KIP-511).
 var moduleVersion = sync.OnceValue(func() string {
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, dep := range info.Deps {
-			if dep.Path == "github.com/IBM/sarama" && dep.Version != "" && dep.Replace == nil {
-				return dep.Version
-			}
-		}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return softwareVersion(info)
 	}
-	return "dev"
+	return unknownVersion
 })
 
-// raceDials dials several addresses, the next one whenever 250 ms have passed
-// or one has failed, and returns the first connection; the others are closed.
-// Nothing is sent on any of them. failures has the errors by index.
-func raceDials(ctx context.Context, conf *Config, addrs []string) (winner int, conn net.Conn, failures map[int]error) {
-	type result struct {
-		index int
-		conn  net.Conn
-		err   error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result)
-	failures = make(map[int]error)
-	started, pending := 0, 0
-	start := func() {
-		i := started
-		started, pending = started+1, pending+1
-		go func() {
-			conn, err := dialBroker(ctx, conf, addrs[i])
-			select {
-			case results <- result{i, conn, err}:
-			case <-ctx.Done():
-				if conn != nil {
-					_ = conn.Close()
-				}
-			}
-		}()
-	}
-	stagger := time.NewTicker(dialStagger)
-	defer stagger.Stop()
-	for started < len(addrs) || pending > 0 {
-		if pending == 0 {
-			start()
-		}
-		select {
-		case r := <-results:
-			if pending--; r.err == nil {
-				return r.index, r.conn, failures
-			}
-			failures[r.index] = r.err
-		case <-stagger.C:
-			if started < len(addrs) {
-				start()
-			}
-		case <-ctx.Done():
-			return -1, nil, failures
-		}
-	}
-	return -1, nil, failures
-}
+const unknownVersion = "dev"
 
-// dialStagger is how long a dial may go on alone before the next address is
-// dialled beside it.
-const dialStagger = 250 * time.Millisecond
+// softwareVersion is the version of this module that a program was built with.
+// Brokers refuse what does not match clientSoftwarePattern, so that build
+// metadata ("+incompatible") and "(devel)" are put otherwise.
+func softwareVersion(info *debug.BuildInfo) string {
+	for _, dep := range info.Deps {
+		if dep.Path != "github.com/IBM/sarama" || dep.Replace != nil {
+			continue
+		}
+		version := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
+				return r
+			}
+			return '-'
+		}, dep.Version)
+		if version = strings.Trim(version, "-."); version != "" && version != "devel" {
+			return version
+		}
+	}
+	return unknownVersion
+}
 
 var errUnexpectedToken = errors.New("kafka: unexpected token length")
 

@@ -30,6 +30,7 @@ type link struct {
 	conf    *Config
 	metrics *brokerMetrics
 	stop    context.CancelFunc // ends a dial in progress
+	dialled net.Conn           // the connection, where it was dialled already
 
 	ready chan struct{} // closed when the dial and the handshakes are over
 	dead  chan struct{} // closed by fail
@@ -57,6 +58,7 @@ type link struct {
 	correlation int32
 
 	// owned by run
+	proven    bool        // the broker has answered something
 	callbacks chan func() // to runCallbacks; nil until the first answer to an AsyncProduce
 }
 
@@ -114,11 +116,17 @@ func (l *link) run(ctx context.Context) {
 		l.metrics.release()
 		return
 	}
+	if l.proven {
+		l.broker.connectWorked()
+	}
 	close(l.ready)
 	if l.err() != nil { // failed before it could see the connection
 		_ = l.raw.Close()
 	}
 	l.fail(l.read())
+	if l.hungUp() && !l.proven {
+		l.broker.connectFailed()
+	}
 	l.finish()
 	l.metrics.release()
 }
@@ -134,6 +142,34 @@ func (l *link) fail(cause error) {
 	if isClosed(l.ready) && l.raw != nil {
 		_ = l.raw.Close()
 	}
+}
+
+// hangUpError is why a link is dead that its broker has closed between two
+// answers.
+type hangUpError struct {
+	error
+	idle bool // nothing was under way
+}
+
+func (e *hangUpError) Unwrap() error { return e.error }
+
+func (l *link) hangUp(err error) error { return &hangUpError{err, l.inFlight.Load() == 0} }
+
+// hungUp reports whether the broker has closed the connection.
+func (l *link) hungUp() bool {
+	_, is := l.err().(*hangUpError)
+	return is
+}
+
+// idle reports whether the link is, or was until its broker closed it, without
+// a request under way.
+func (l *link) idle() bool {
+	if !isClosed(l.ready) || l.inFlight.Load() > 0 {
+		return false
+	}
+	err := l.err()
+	e, is := err.(*hangUpError)
+	return err == nil || is && e.idle
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -229,7 +265,10 @@ func (l *link) sendInWindow(req body, p *promise, timeout time.Duration, done <-
 	l.correlation++
 	size, err := l.write(l.conn)
 	if err != nil {
-		err = fmt.Errorf("kafka: writing to broker %s: %w", l.broker.name(), err)
+		timedOut := errors.Is(err, os.ErrDeadlineExceeded)
+		if err = fmt.Errorf("kafka: writing to broker %s: %w", l.broker.name(), err); !timedOut {
+			err = l.hangUp(err)
+		}
 		l.fail(err)
 		return true, l.err()
 	}
@@ -332,6 +371,13 @@ func (l *link) read() error {
 	r := bufio.NewReaderSize(l.conn, readBufferBytes)
 	var scratch []byte
 	for {
+		if _, err := r.Peek(1); err != nil {
+			return l.hangUp(fmt.Errorf("kafka: reading from broker %s: %w", l.broker.name(), err))
+		}
+		if !l.proven {
+			l.proven = true
+			l.broker.connectWorked()
+		}
 		size, correlation, err := readFrameStart(r)
 		if err != nil {
 			return fmt.Errorf("kafka: reading from broker %s: %w", l.broker.name(), err)

@@ -1,9 +1,11 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -48,7 +50,8 @@ type Client interface {
 	// OfflineReplicas returns the ids of those that are down.
 	OfflineReplicas(topic string, partitionID int32) ([]int32, error)
 	// RefreshBrokers closes all connections and starts again from addresses
-	// that are given; what is known of topics stays.
+	// that are given, which take the place of NewClient's; what is known of
+	// topics stays.
 	RefreshBrokers(addrs []string) error
 	// RefreshMetadata asks for some topics, or without arguments for all that
 	// the client deals with, and waits for the answer.
@@ -81,6 +84,7 @@ type Client interface {
 type client struct {
 	// constant after NewClient
 	conf           *Config
+	resolver       hostResolver
 	refresher      *refresher
 	done           chan struct{} // closed by Close
 	refresherEnded chan struct{}
@@ -110,6 +114,10 @@ func NewClient(addrs []string, conf *Config) (Client, error) {
 }
 
 func newClient(addrs []string, conf *Config) (*client, error) {
+	return newClientWith(addrs, conf, net.DefaultResolver)
+}
+
+func newClientWith(addrs []string, conf *Config, resolver hostResolver) (*client, error) {
 	DebugLogger.Println("Initializing new client")
 	if conf == nil {
 		conf = NewConfig()
@@ -124,9 +132,13 @@ func newClient(addrs []string, conf *Config) (*client, error) {
 		Logger.Println("Connecting to Azure Event Hubs, forcing version to V1_0_0_0 for compatibility")
 		conf.Version = V1_0_0_0
 	}
-	c := &client{conf: conf, done: make(chan struct{}), refresherEnded: make(chan struct{})}
+	c := &client{conf: conf, resolver: resolver, done: make(chan struct{}), refresherEnded: make(chan struct{})}
 	c.mu.coordinators = make(map[coordinatorKey]int32)
-	c.cluster.Store(&cluster{seeds: seedBrokers(addrs), controllerID: -1})
+	resolved, err := c.bootstrapAddrs(context.Background(), addrs)
+	if err != nil {
+		return nil, err
+	}
+	c.cluster.Store(&cluster{addrs: slices.Clone(addrs), seeds: seedBrokers(resolved, nil), resolved: time.Now(), controllerID: -1})
 	c.refresher = newRefresher(c)
 	go withRecover(c.refresher.run)
 	if conf.Metadata.Full {
@@ -154,15 +166,6 @@ func (c *client) learnAll() error {
 	return err
 }
 
-func seedBrokers(addrs []string) []*Broker {
-	seeds := make([]*Broker, len(addrs))
-	for i, addr := range addrs {
-		seeds[i] = NewBroker(addr)
-	}
-	shuffle(seeds)
-	return seeds
-}
-
 func (c *client) Config() *Config { return c.conf }
 
 func (c *client) Closed() bool { return isClosed(c.done) }
@@ -175,7 +178,7 @@ func (c *client) Close() error {
 		close(c.done)
 		<-c.refresherEnded
 		last := c.cluster.Swap(&cluster{closed: true, controllerID: -1})
-		for _, b := range append(slices.Collect(maps.Values(last.brokers)), last.seeds...) {
+		for _, b := range last.all() {
 			_ = b.Close()
 		}
 	})
@@ -359,16 +362,17 @@ func (c *client) RefreshBrokers(addrs []string) error {
 	if c.Closed() {
 		return ErrClosedClient
 	}
-	var old []*Broker
-	c.apply(func(now *cluster) *cluster {
-		old = append(slices.Collect(maps.Values(now.brokers)), now.seeds...)
-		next := *now
-		next.brokers, next.seeds = nil, seedBrokers(addrs)
-		return &next
-	})
-	for _, b := range old {
-		_ = b.Close()
+	ctx, cancel := contextOf(c.done)
+	defer cancel()
+	resolved, err := c.bootstrapAddrs(ctx, addrs)
+	if err != nil {
+		return err
 	}
+	c.changeBrokers(func(now *cluster) *cluster {
+		next := now.atSeeds(slices.Clone(addrs), seedBrokers(resolved, nil), time.Now())
+		next.moved = true
+		return next
+	})
 	return nil
 }
 
@@ -469,9 +473,9 @@ func (c *client) initProducerID(req *InitProducerIDRequest) (*InitProducerIDResp
 	ctx, cancel := contextOf(c.done)
 	defer cancel()
 	var causes []error
-	for at := range c.tryBrokers(ctx, &causes) {
+	for at := range c.tryMembers(ctx, &causes) {
 		attempt, resp := *req, new(InitProducerIDResponse)
-		err := at.link.call(&attempt, resp, c.done)
+		err := at.ask(&attempt, resp, c.done)
 		if err == nil {
 			return resp, nil
 		}

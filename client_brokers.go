@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // candidate is a broker that is connected and may be asked.
@@ -16,48 +17,94 @@ type candidate struct {
 	link   *link
 }
 
+// ask sends a request, see Broker.ask.
+func (at candidate) ask(req, resp body, done <-chan struct{}) error {
+	return at.broker.ask(at.link, req, resp, done)
+}
+
 // tryBrokers yields connected brokers one after another: those that are
-// connected already, the least loaded first; then the other registered ones,
-// then seeds, whose dials are raced. What goes wrong on the way is added to
-// causes. It ends when each was tried or ctx is done.
+// connected already, the least loaded first; then the other registered ones and
+// seeds, whose dials are raced in this order. Those that have not answered the
+// first question on their connection, after its versions, come last: they are
+// likely to stay silent for another Net.ReadTimeout. What goes wrong on the way
+// is added to causes. It ends when each was tried or ctx is done.
 func (c *client) tryBrokers(ctx context.Context, causes *[]error) iter.Seq[candidate] {
 	return func(yield func(candidate) bool) {
 		snapshot := c.cluster.Load()
-		var connected, others []*Broker
-		for _, b := range snapshot.brokers {
-			if b.connectedNow() {
-				connected = append(connected, b)
-			} else {
-				others = append(others, b)
+		var silent []candidate
+		ask := func(at candidate) bool {
+			if isClosed(at.link.ready) && at.link.abandoned {
+				silent = append(silent, at)
+				return true
 			}
+			return yield(at)
 		}
-		slices.SortFunc(connected, func(a, b *Broker) int {
-			return cmp.Or(cmp.Compare(a.load(), b.load()), cmp.Compare(a.id, b.id))
-		})
+		connected, others := snapshot.byConnection()
 		for _, b := range connected {
-			if l := b.link.Load(); l != nil && ctx.Err() == nil && !yield(candidate{b, l}) {
+			if l := b.link.Load(); l != nil && ctx.Err() == nil && !ask(candidate{b, l}) {
 				return
 			}
 		}
-		shuffle(others)
 		tried := make(map[string]bool)
 		for _, b := range snapshot.brokers {
 			tried[b.addr] = true
 		}
-		seeds := slices.DeleteFunc(slices.Clone(snapshot.seeds), func(b *Broker) bool { return tried[b.addr] })
-		for _, group := range [][]*Broker{others, seeds} {
-			for len(group) > 0 && ctx.Err() == nil {
-				b, l, rest := c.connectOne(ctx, group, causes)
-				group = rest
-				if l != nil && !yield(candidate{b, l}) {
-					return
-				}
+		group := append(others, untried(snapshot.seeds, tried)...)
+		if !c.tryGroup(ctx, group, causes, ask) {
+			return
+		}
+		if ctx.Err() == nil && !c.tryGroup(ctx, untried(c.seedsNow(ctx, snapshot), tried), causes, ask) {
+			return
+		}
+		for _, at := range silent {
+			if ctx.Err() == nil && !yield(at) {
+				return
 			}
 		}
 		if err := ctx.Err(); err != nil && len(*causes) == 0 {
 			*causes = append(*causes, context.Cause(ctx))
 		}
 	}
+}
+
+// byConnection are the registered brokers that are connected, in the order in
+// which to ask them, and the others, in no order.
+func (c *cluster) byConnection() (connected, others []*Broker) {
+	for _, b := range c.brokers {
+		if b.connectedNow() {
+			connected = append(connected, b)
+		} else {
+			others = append(others, b)
+		}
+	}
+	slices.SortFunc(connected, func(a, b *Broker) int {
+		return cmp.Or(cmp.Compare(a.load(), b.load()), cmp.Compare(a.id, b.id))
+	})
+	shuffle(others)
+	return connected, others
+}
+
+// untried are the brokers at addresses that were not tried, which they are now.
+func untried(list []*Broker, tried map[string]bool) (rest []*Broker) {
+	for _, b := range list {
+		if !tried[b.addr] {
+			tried[b.addr] = true
+			rest = append(rest, b)
+		}
+	}
+	return rest
+}
+
+// tryGroup yields those of a group that can be connected; false: that is enough.
+func (c *client) tryGroup(ctx context.Context, group []*Broker, causes *[]error, yield func(candidate) bool) bool {
+	for len(group) > 0 && ctx.Err() == nil {
+		b, l, rest := c.connectOne(ctx, group, causes)
+		group = rest
+		if l != nil && !yield(candidate{b, l}) {
+			return false
+		}
+	}
+	return true
 }
 
 // connectedNow reports whether the broker could be written to at once.
@@ -73,17 +120,8 @@ func shuffle(list []*Broker) {
 // connectOne races the dials of a group and completes the first connection.
 // rest are those that have not failed.
 func (c *client) connectOne(ctx context.Context, group []*Broker, causes *[]error) (b *Broker, l *link, rest []*Broker) {
-	// A broker that is about to connect, for someone else, is simply awaited.
-	for i, b := range group {
-		if l := b.link.Load(); l != nil && l.err() == nil {
-			return c.finishConnect(ctx, b, l, slices.Delete(slices.Clone(group), i, i+1), causes)
-		}
-	}
-	addrs := make([]string, len(group))
-	for i, b := range group {
-		addrs[i] = b.addr
-	}
-	winner, conn, failures := raceDials(ctx, c.conf, addrs)
+	group = byBackoff(group)
+	winner, l, failures := raceDials(ctx, c.conf, group)
 	for i, b := range group {
 		if err := failures[i]; err != nil {
 			Logger.Printf("client/brokers failed to connect to %s: %v\n", b.addr, err)
@@ -92,18 +130,22 @@ func (c *client) connectOne(ctx context.Context, group []*Broker, causes *[]erro
 			rest = append(rest, b)
 		}
 	}
-	if conn == nil {
+	if l == nil {
 		return nil, nil, nil
 	}
-	b = group[winner]
-	b.dialled.Store(&conn)
-	l, err := b.open(c.conf)
-	if l == nil {
-		_ = b.takeDialled().Close()
-		*causes = append(*causes, err)
-		return nil, nil, rest
+	return c.finishConnect(ctx, group[winner], l, rest, causes)
+}
+
+// byBackoff puts the brokers that have to wait before they are dialled again
+// behind the others.
+func byBackoff(group []*Broker) []*Broker {
+	waits := make(map[*Broker]time.Duration, len(group))
+	for _, b := range group {
+		waits[b] = max(0, b.reconnectWait())
 	}
-	return c.finishConnect(ctx, b, l, rest, causes)
+	group = slices.Clone(group)
+	slices.SortStableFunc(group, func(a, b *Broker) int { return cmp.Compare(waits[a], waits[b]) })
+	return group
 }
 
 func (c *client) finishConnect(ctx context.Context, b *Broker, l *link, rest []*Broker, causes *[]error) (*Broker, *link, []*Broker) {

@@ -86,10 +86,7 @@ func (c *client) askCoordinator(key coordinatorKey) (*Broker, error) {
 		if !retry || attempt >= retryMax {
 			return nil, err
 		}
-		backoff := c.conf.Metadata.Retry.Backoff
-		if f := c.conf.Metadata.Retry.BackoffFunc; f != nil {
-			backoff = f(attempt, retryMax)
-		}
+		backoff := c.metadataBackoff(attempt)
 		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
 		if err := c.sleep(backoff); err != nil {
 			return nil, err
@@ -123,13 +120,13 @@ func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err
 	ctx, cancel := contextOf(c.done)
 	defer cancel()
 	var causes []error
-	for at := range c.tryBrokers(ctx, &causes) {
+	for at := range c.tryMembers(ctx, &causes) {
 		DebugLogger.Printf("client/coordinator requesting coordinator for %s from %s\n", key.key, at.broker.Addr())
 		req := &FindCoordinatorRequest{
 			Version: apiFindCoordinator.versionFor(c.conf.Version), CoordinatorKey: key.key, CoordinatorType: key.kind,
 		}
 		resp := new(FindCoordinatorResponse)
-		err := at.link.call(req, resp, c.done)
+		err := at.ask(req, resp, c.done)
 		if encoding := (PacketEncodingError{}); errors.As(err, &encoding) {
 			return nil, false, err
 		}

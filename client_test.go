@@ -394,3 +394,101 @@ func TestClientPeriodicRefreshesDoNotPileUp(t *testing.T) {
 		s.close()
 	})
 }
+
+// Refreshes share requests, but one for all topics says nothing of a topic that
+// is not there, and does not create it.
+func TestClientUnknownTopicsAreAskedForByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked [][]string
+		slow := make(chan struct{})
+		s := newScript(t, nil)
+		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
+			m, ok := req.(*MetadataRequest)
+			if !ok {
+				return allVersions(), nil
+			}
+			asked = append(asked, m.Topics)
+			if len(asked) == 2 {
+				<-slow
+			}
+			resp := simpleMetadata(1, "t", 1)
+			for _, topic := range m.Topics {
+				switch topic {
+				case "new":
+					resp.AddTopicPartition("new", 0, 1, nil, nil, nil, ErrNoError)
+				case "gone":
+					resp.AddTopic("gone", ErrUnknownTopicOrPartition)
+				}
+			}
+			if len(asked) <= 2 {
+				resp.AddTopicPartition("deleted", 0, 1, nil, nil, nil, ErrNoError)
+			}
+			return resp, nil
+		}
+		conf := s.config()
+		conf.Metadata.Retry.Max = 0
+		c, err := NewClient([]string{"b1:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		refresh := func(want error, topics ...string) {
+			wg.Go(func() {
+				if err := c.RefreshMetadata(topics...); !errors.Is(err, want) {
+					t.Errorf("%v: %v, want %v", topics, err, want)
+				}
+			})
+			synctest.Wait()
+		}
+		refresh(nil) // under way while the others come
+		refresh(nil)
+		refresh(nil, "new")
+		refresh(nil, "t")
+		refresh(nil)
+		refresh(ErrUnknownTopicOrPartition, "gone")
+		refresh(ErrUnknownTopicOrPartition, "deleted")
+		close(slow)
+		wg.Wait()
+		if len(asked) != 4 || asked[2] != nil || !slices.Equal(asked[3], []string{"gone", "new"}) {
+			t.Errorf("asked for %v", asked)
+		}
+		_ = c.Close()
+		s.close()
+	})
+}
+
+// A broker that cannot be reached holds up nobody who may ask another one, also
+// while someone waits for a connection to it.
+func TestClientDoesNotWaitForAnUnreachableBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t, standard(3, "t", 3, nil))
+		hang := make(chan struct{})
+		conf := s.config()
+		conf.Net.Proxy.Dialer = addrDialer(func(addr string) (net.Conn, error) {
+			if addr == "b1:9092" || addr == "b2:9092" {
+				<-hang
+				return nil, errHangUp
+			}
+			return s.Dial("tcp", addr)
+		})
+		c, err := newClient([]string{"s:9092"}, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(2) {
+			if _, err := c.Leader("t", p); err != nil { // which dials
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		if err := c.RefreshMetadata(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 2*dialStagger {
+			t.Errorf("took %v", took)
+		}
+		_ = c.Close()
+		close(hang)
+		s.close()
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // cluster is what a client knows of a Kafka cluster at one moment. It and all
@@ -11,8 +12,17 @@ import (
 // a whole. (A Broker has a life of its own: which Broker stands for an id is
 // what never changes here.)
 type cluster struct {
-	closed       bool
-	seeds        []*Broker
+	closed bool
+
+	// where to begin
+	addrs      []string // as they were given
+	seeds      []*Broker
+	resolved   time.Time // when the names of seeds were found; of use where these are canonical ones
+	bootstraps int       // how often it began there; what was asked before does not count
+	anew       bool      // it has begun there, and has learned nothing since
+	moved      bool      // so it did as the user gave other addresses, of whatever cluster
+
+	// what metadata says
 	brokers      map[int32]*Broker
 	controllerID int32
 	clusterID    string
@@ -122,29 +132,24 @@ func (t *topicInfo) equal(o *topicInfo) bool {
 	})
 }
 
-// with returns the cluster that a response makes of c, and the brokers that
-// are no longer part of it. all says that the response is about every topic.
-func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Broker) {
-	next = &cluster{
-		seeds: c.seeds, brokers: make(map[int32]*Broker, len(r.Brokers)),
+// with returns the cluster that a response makes of c. all says that the
+// response is about every topic.
+func (c *cluster) with(r *MetadataResponse, all bool) *cluster {
+	next := &cluster{
+		addrs: c.addrs, seeds: c.seeds, resolved: c.resolved, bootstraps: c.bootstraps, brokers: make(map[int32]*Broker, len(r.Brokers)),
 		controllerID: r.ControllerID, clusterID: c.clusterID,
 	}
 	if r.Version < 1 {
 		next.controllerID = -1
 	}
-	if r.ClusterID != nil {
-		next.clusterID = *r.ClusterID
+	if r.ClusterID != nil && *r.ClusterID != "" {
+		next.clusterID = strings.Clone(*r.ClusterID)
 	}
 	for _, b := range r.Brokers {
 		if old := c.brokers[b.id]; old != nil && old.addr == b.addr && old.Rack() == b.Rack() {
 			next.brokers[b.id] = old
 		} else {
 			next.brokers[b.id] = &Broker{id: b.id, addr: b.addr, rack: b.rack} // b pins the response's memory
-		}
-	}
-	for id, b := range c.brokers {
-		if next.brokers[id] != b {
-			gone = append(gone, b)
 		}
 	}
 	next.topics = make(map[string]*topicInfo, len(r.Topics))
@@ -160,7 +165,7 @@ func (c *cluster) with(r *MetadataResponse, all bool) (next *cluster, gone []*Br
 			delete(next.topics, m.Name)
 		}
 	}
-	return next, gone
+	return next
 }
 
 // withBroker returns the cluster with one broker added or replaced.

@@ -104,7 +104,8 @@ type Config struct {
 
 		// ResolveCanonicalBootstrapServers replaces each bootstrap address by
 		// the canonical names of the hosts behind it (KIP-235), as Kerberos may
-		// need it. Default false.
+		// need it. NewClient and RefreshBrokers then fail where none of the
+		// names can be resolved. Default false.
 		ResolveCanonicalBootstrapServers bool
 
 		TLS struct {
@@ -197,6 +198,13 @@ type Config struct {
 		// SingleFlight lets refreshes that are asked for at the same time share
 		// one request. Default true.
 		SingleFlight bool
+
+		// RecoveryStrategy says whether brokers that are of no use any more are
+		// forgotten (KIP-899). Default MetadataRecoveryRebootstrap.
+		RecoveryStrategy MetadataRecovery
+		// RebootstrapTrigger is for how long no metadata could be had until
+		// they are forgotten (KIP-1102). Default 5 min; 0 turns it off.
+		RebootstrapTrigger time.Duration
 	}
 
 	// Producer is for async and sync producers.
@@ -456,9 +464,27 @@ type Config struct {
 		Interceptors []ConsumerInterceptor
 	}
 
+	// ExponentialBackoff lets the waits between retries grow (KIP-580).
+	ExponentialBackoff struct {
+		// Enable doubles the wait with each retry in a row, off by up to 20 % at
+		// random, wherever there is a Retry.Backoff and no BackoffFunc. Default
+		// false.
+		Enable bool
+		// Max is the longest wait; a Backoff above it stays as it is. Default
+		// 1 s, which 0 stands for as well.
+		Max time.Duration
+	}
+
 	// ClientID names the program in logs, quotas and metrics of the brokers.
 	// Default "sarama"; set it to something better.
 	ClientID string
+	// ClientSoftwareName and ClientSoftwareVersion are what brokers are told of
+	// the library that is built on this one (KIP-511): letters, digits, dots and
+	// hyphens, the first and the last no dot or hyphen. By default, when the
+	// name is empty, they are "sarama" and the version of this module; with a
+	// name alone, that version.
+	ClientSoftwareName    string
+	ClientSoftwareVersion string
 	// RackID is where the client runs. Brokers from 2.3 on may then name a
 	// replica nearby to fetch from (KIP-392).
 	RackID string
@@ -504,9 +530,12 @@ func NewConfig() *Config {
 	c.Metadata.Full = true
 	c.Metadata.AllowAutoTopicCreation = true
 	c.Metadata.SingleFlight = true
+	c.Metadata.RebootstrapTrigger = 5 * time.Minute
 
 	c.setProducerDefaults()
 	c.setConsumerDefaults()
+
+	c.ExponentialBackoff.Max = defaultBackoffMax
 
 	c.ClientID = defaultClientID
 	c.ChannelBufferSize = 256

@@ -164,6 +164,12 @@ var configFaults = []configChange{
 	{"instance id letters", func(c *Config) { c.Consumer.Group.InstanceId = "a b" }, `Consumer.Group.InstanceId is "a b"`},
 	{"instance id length", func(c *Config) { c.Consumer.Group.InstanceId = strings.Repeat("a", 250) }, "has 250 bytes"},
 
+	{"rebootstrap trigger", func(c *Config) { c.Metadata.RebootstrapTrigger = -1 }, "Metadata.RebootstrapTrigger is -1ns"},
+	{"recovery strategy", func(c *Config) { c.Metadata.RecoveryStrategy = 2 }, "Metadata.RecoveryStrategy is 2"},
+	{"exponential backoff", func(c *Config) { c.ExponentialBackoff.Max = -1 }, "ExponentialBackoff.Max is -1ns"},
+	{"software name", func(c *Config) { c.ClientSoftwareName = "my library" }, `ClientSoftwareName is "my library"`},
+	{"software version", func(c *Config) { c.ClientSoftwareVersion = "v1.0+dirty" }, `ClientSoftwareVersion is "v1.0+dirty"`},
+	{"software version ends with a dot", func(c *Config) { c.ClientSoftwareVersion = "1." }, `ClientSoftwareVersion is "1."`},
 	{"channel size", func(c *Config) { c.ChannelBufferSize = -1 }, "ChannelBufferSize is -1"},
 	{"client id", func(c *Config) { c.ClientID = "my client"; c.Version = V0_11_0_2 }, `ClientID is "my client"`},
 	{"no client id", func(c *Config) { c.ClientID = ""; c.Version = V0_11_0_2 }, `ClientID is ""`},
@@ -224,6 +230,7 @@ var validConfigs = []configChange{
 	{name: "deprecated strategy alone", set: both(strategies(), func(c *Config) {
 		c.Consumer.Group.Rebalance.Strategy = NewBalanceStrategyRoundRobin()
 	})},
+	{name: "software", set: func(c *Config) { c.ClientSoftwareName, c.ClientSoftwareVersion = "my-library.v2", "2" }},
 	{name: "any client id from 1.0 on", set: func(c *Config) { c.Version, c.ClientID = V1_0_0_0, "my client, at home" }},
 }
 
@@ -324,6 +331,10 @@ func TestConfigDefaults(t *testing.T) {
 		{"Metadata.Timeout", c.Metadata.Timeout, time.Duration(0)},
 		{"Metadata.AllowAutoTopicCreation", c.Metadata.AllowAutoTopicCreation, true},
 		{"Metadata.SingleFlight", c.Metadata.SingleFlight, true},
+		{"Metadata.RecoveryStrategy", c.Metadata.RecoveryStrategy, MetadataRecoveryRebootstrap},
+		{"Metadata.RebootstrapTrigger", c.Metadata.RebootstrapTrigger, 5 * time.Minute},
+		{"ExponentialBackoff.Enable", c.ExponentialBackoff.Enable, false},
+		{"ExponentialBackoff.Max", c.ExponentialBackoff.Max, time.Second},
 		{"Producer.MaxMessageBytes", c.Producer.MaxMessageBytes, 1048576},
 		{"Producer.RequiredAcks", c.Producer.RequiredAcks, WaitForLocal},
 		{"Producer.Timeout", c.Producer.Timeout, 10 * time.Second},

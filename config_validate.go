@@ -12,6 +12,10 @@ import (
 // clientIDPattern is what brokers before 1.0 take for a client id.
 var clientIDPattern = regexp.MustCompile(`\A[A-Za-z0-9._-]+\z`)
 
+// clientSoftwarePattern is what brokers take for name and version of a client's
+// software (KIP-511).
+var clientSoftwarePattern = regexp.MustCompile(`\A[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?\z`)
+
 // maxIdempotentRequests is for how many requests a broker remembers the
 // sequence numbers of a partition, and so how many an idempotent producer may
 // have in flight without losing track of what is a duplicate.
@@ -219,10 +223,15 @@ func (g *GSSAPIConfig) missingField() string {
 }
 
 func (c *Config) validateMetadata() error {
+	if s := c.Metadata.RecoveryStrategy; s != MetadataRecoveryRebootstrap && s != MetadataRecoveryNone {
+		return configErrorf("Metadata.RecoveryStrategy is %d, but must be MetadataRecoveryRebootstrap (%d) or MetadataRecoveryNone (%d)",
+			s, MetadataRecoveryRebootstrap, MetadataRecoveryNone)
+	}
 	return firstError(
 		mustBeAtLeast(0, "Metadata.Retry.Max", c.Metadata.Retry.Max),
 		mustBeAtLeast(0, "Metadata.Retry.Backoff", c.Metadata.Retry.Backoff),
 		mustBeAtLeast(0, "Metadata.RefreshFrequency", c.Metadata.RefreshFrequency),
+		mustBeAtLeast(0, "Metadata.RebootstrapTrigger", c.Metadata.RebootstrapTrigger),
 	)
 }
 
@@ -400,7 +409,12 @@ func (c *Config) validateInstanceID() error {
 }
 
 func (c *Config) validateClient() error {
-	if err := mustBeAtLeast(0, "ChannelBufferSize", c.ChannelBufferSize); err != nil {
+	if err := firstError(
+		mustBeAtLeast(0, "ChannelBufferSize", c.ChannelBufferSize),
+		mustBeAtLeast(0, "ExponentialBackoff.Max", c.ExponentialBackoff.Max),
+		mustBeSoftware("ClientSoftwareName", c.ClientSoftwareName),
+		mustBeSoftware("ClientSoftwareVersion", c.ClientSoftwareVersion),
+	); err != nil {
 		return err
 	}
 	// Newer brokers take any client id (KIP-190).
@@ -408,6 +422,14 @@ func (c *Config) validateClient() error {
 		return configErrorf("ClientID is %q, but before 1.0 may have only letters, digits, dots, underscores and hyphens, and at least one", c.ClientID)
 	}
 	return nil
+}
+
+// mustBeSoftware checks what brokers are told of a client's software.
+func mustBeSoftware(field, value string) error {
+	if value == "" || clientSoftwarePattern.MatchString(value) {
+		return nil
+	}
+	return configErrorf("%s is %q, but may have only letters, digits, dots and hyphens, and neither begin nor end with the latter two", field, value)
 }
 
 // verifyProducerConfig checks what a SyncProducer needs of config beyond

@@ -281,11 +281,7 @@ func (d *dispatcher) retry(c *cursor) {
 		c.pc.end(ErrConsumerRetriesExhausted)
 		return
 	}
-	backoff := retry.Backoff
-	if retry.BackoffFunc != nil {
-		backoff = retry.BackoffFunc(c.failures)
-	}
-	d.wait(c, backoff)
+	d.wait(c, retryBackoff(d.conf, retry.Backoff, withoutMax(retry.BackoffFunc), c.failures, 1, retry.Max))
 }
 
 func (d *dispatcher) wait(c *cursor, backoff time.Duration) {

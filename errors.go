@@ -16,6 +16,9 @@ var (
 	ErrOutOfBrokers = errors.New("kafka: client has run out of available brokers to talk to")
 	// ErrBrokerNotFound means that the metadata has no broker of that id.
 	ErrBrokerNotFound = errors.New("kafka: broker for ID is not found")
+	// ErrClusterIDMismatch means that a broker belongs to another cluster than
+	// the one that the client works with, see ClusterIDError.
+	ErrClusterIDMismatch = errors.New("kafka: broker of another cluster")
 	// ErrClosedClient is returned by the methods of a closed client.
 	ErrClosedClient = errors.New("kafka: tried to use a client that was closed")
 	// ErrControllerNotAvailable means that the metadata names no controller.

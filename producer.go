@@ -90,10 +90,7 @@ func (p *producer) initProducerID() (*producerID, error) {
 		if !mayInitAgain(err) || attempt >= retry.Max || p.client.Closed() {
 			return nil, fmt.Errorf("kafka: obtaining a producer id: %w", err)
 		}
-		backoff := retry.Backoff
-		if retry.BackoffFunc != nil {
-			backoff = retry.BackoffFunc(attempt, retry.Max)
-		}
+		backoff := retryBackoff(p.conf, retry.Backoff, retry.BackoffFunc, attempt, 0, retry.Max)
 		Logger.Printf("producer/txnmanager retrying InitProducerID after %v: %v\n", backoff, err)
 		timer := time.NewTimer(backoff)
 		<-timer.C

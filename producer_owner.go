@@ -448,10 +448,7 @@ func (o *owner) replay(p *producerPartition) {
 // batch goes out its leader is asked for.
 func (o *owner) backOff(p *producerPartition, attempt int) {
 	conf := &o.p.conf.Producer.Retry
-	backoff := conf.Backoff
-	if conf.BackoffFunc != nil {
-		backoff = conf.BackoffFunc(attempt, conf.Max)
-	}
+	backoff := retryBackoff(o.p.conf, conf.Backoff, conf.BackoffFunc, attempt, 1, conf.Max)
 	q := &p.queue
 	if q.state != partBackoff {
 		o.backoffs = append(o.backoffs, p)

@@ -29,9 +29,13 @@ type script struct {
 		conns   []net.Conn
 		refused map[string]bool
 		dials   int
+		closed  bool
 	}
 	wg sync.WaitGroup
 }
+
+// scriptConn is the script's end of a connection.
+type scriptConn struct{ net.Conn }
 
 var errHangUp = errors.New("hang up")
 
@@ -46,6 +50,7 @@ func newScript(t *testing.T, answer func(addr string, h bridge.Header, req any) 
 func (s *script) close() {
 	s.mu.Lock()
 	conns := s.mu.conns
+	s.mu.closed = true // a dialer like this one cannot be stopped by who no longer wants the connection
 	s.mu.Unlock()
 	for _, c := range conns {
 		_ = c.Close()
@@ -58,10 +63,11 @@ func (s *script) Dial(_, addr string) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.dials++
-	if s.mu.refused[addr] {
+	if s.mu.refused[addr] || s.mu.closed {
 		return nil, fmt.Errorf("dial %s: refused", addr)
 	}
-	client, server := net.Pipe()
+	client, theirs := net.Pipe()
+	server := &scriptConn{theirs}
 	s.mu.conns = append(s.mu.conns, server, client)
 	s.wg.Go(func() { s.serve(addr, server) })
 	if s.wrap != nil {

@@ -32,6 +32,7 @@ type Cluster struct {
 	hooks       atomic.Pointer[[]*hook] // nil: none; replaced with mu held
 	controller  atomic.Int32
 	closing     atomic.Bool
+	noHints     atomic.Bool  // refusals do not name the leader, see SetLeaderHints
 	connections atomic.Int64 // how many there ever were
 	producerIDs atomic.Int64 // how many were given out
 

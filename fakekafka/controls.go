@@ -350,6 +350,13 @@ func (b *broker) setUp() bool {
 	return !b.mu.closed
 }
 
+// SetLeaderHints says whether brokers that refuse a partition as they do not
+// lead it, or as the client's leader epoch is old, name its leader and where
+// that is, as Kafka does from 3.7 on (KIP-951): in answers to Produce from
+// version 10 on and to Fetch from version 16 on. They do unless it is turned
+// off.
+func (c *Cluster) SetLeaderHints(on bool) { c.noHints.Store(!on) }
+
 // Controller is the id of the broker that is the controller.
 func (c *Cluster) Controller() int32 { return c.controller.Load() }
 

@@ -136,7 +136,7 @@ func (f *fetching) lookAt(want *bridge.FetchPartition, left int) bridge.FetchedP
 		f.now = true
 		got.Err = int16(err)
 	}
-	if p != nil && f.request.Version >= fetchNamesLeaders && (err == sarama.ErrNotLeaderForPartition || err == sarama.ErrFencedLeaderEpoch) {
+	if p != nil && f.request.Version >= fetchNamesLeaders && !f.conn.cluster.noHints.Load() && (err == sarama.ErrNotLeaderForPartition || err == sarama.ErrFencedLeaderEpoch) {
 		f.nameLeader(p, &got)
 	}
 	return got

@@ -59,7 +59,7 @@ func (c *conn) produceBlock(r *Request, resp *sarama.ProduceResponse, o *outcome
 	if o.message != "" {
 		block.ErrorMessage = &o.message
 	}
-	if o.err != sarama.ErrNotLeaderForPartition || r.Version < produceNamesLeaders {
+	if o.err != sarama.ErrNotLeaderForPartition || r.Version < produceNamesLeaders || c.cluster.noHints.Load() {
 		return block
 	}
 	block.CurrentLeader = &sarama.ProduceResponseCurrentLeader{LeaderID: o.leader, LeaderEpoch: o.epoch}
