@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rcrowley/go-metrics"
+
 	"github.com/IBM/sarama"
 )
 
@@ -29,6 +31,9 @@ func runFunctional(t *testing.T, s *site) {
 		{"metadata", functionalMetadata},
 		{"topics that are created again", functionalAgain},
 		{"sticky partitioners", functionalSticky},
+		{"the closest replica", functionalReplica},
+		{"a consumer of a topic that is created again", functionalConsumeAgain},
+		{"offsets that the log does not have", functionalReset},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
@@ -420,6 +425,27 @@ func functionalAgain(t *testing.T, s *site) {
 	}
 }
 
+// createAgain deletes a topic and creates it again.
+func (s *site) createAgain(t *testing.T, topic string) {
+	t.Helper()
+	c := s.client(t, nil)
+	b, err := c.Controller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := b.DeleteTopics(sarama.NewDeleteTopicsRequest(s.version, []string{topic}, 30*time.Second))
+	if err != nil || resp.TopicErrorCodes[topic] != sarama.ErrNoError {
+		t.Fatal(resp, err)
+	}
+	eventually(t, "deleting "+topic, func() error {
+		if err := c.RefreshMetadata(topic); !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			return fmt.Errorf("still there: %v", err)
+		}
+		return nil
+	})
+	s.create(t, topic, 1, nil)
+}
+
 // functionalSticky checks that every partition gets something.
 func functionalSticky(t *testing.T, s *site) {
 	for name, constructor := range map[string]sarama.PartitionerConstructor{"sticky": sarama.NewStickyPartitioner, "adaptive": sarama.NewAdaptivePartitioner} {
@@ -444,5 +470,119 @@ func functionalSticky(t *testing.T, s *site) {
 		if sum != messages {
 			t.Errorf("%s: %d messages", name, sum)
 		}
+	}
+}
+
+// functionalReplica consumes from the replica in the client's rack (KIP-392).
+func functionalReplica(t *testing.T, s *site) {
+	const messages = 2000
+	topic := s.topic(t, 1, nil)
+	msgs := numberedMessages(topic, 1, messages)
+	for i, m := range msgs {
+		m.Value = sarama.StringEncoder(fmt.Sprintf("%01000d", i))
+	}
+	s.produce(t, s.config(), msgs)
+	c := s.client(t, nil)
+	leader, err := c.Leader(topic, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range c.Brokers() {
+		if b.Rack() == "" {
+			t.Skip("the brokers are in no rack")
+		}
+		conf := s.config()
+		conf.RackID = b.Rack()
+		conf.Consumer.Fetch.Default = 50_000
+		consumer, err := sarama.NewConsumerFromClient(s.client(t, conf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pc := consumeEventually(t, consumer, topic, 0, sarama.OffsetOldest)
+		for i, m := range readMessages(t, pc, messages) {
+			if string(m.Value) != fmt.Sprintf("%01000d", i) {
+				t.Fatalf("message %d is %.20s…", i, m.Value)
+			}
+		}
+		got := int64(0)
+		if m, ok := conf.MetricRegistry.Get(fmt.Sprintf("incoming-byte-rate-for-broker-%d", b.ID())).(metrics.Meter); ok {
+			got = m.Count()
+		}
+		_ = pc.Close()
+		_ = consumer.Close()
+		if got < messages*1000 {
+			t.Errorf("%d bytes came from broker %d of %s, the leader is %d", got, b.ID(), b.Rack(), leader.ID())
+		}
+	}
+}
+
+// functionalConsumeAgain has a topic deleted and created again under a consumer.
+func functionalConsumeAgain(t *testing.T, s *site) {
+	for _, reset := range []sarama.OffsetReset{sarama.OffsetResetNone, sarama.OffsetResetOldest} {
+		t.Run(reset.String(), func(t *testing.T) {
+			topic := s.topic(t, 1, nil)
+			conf := s.config()
+			conf.Consumer.Offsets.Reset = reset
+			conf.Metadata.RefreshFrequency = time.Second
+			s.produce(t, conf, numberedMessages(topic, 1, 10))
+			consumer, err := sarama.NewConsumerFromClient(s.client(t, conf))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer returnsWithin(t, "Close", func() { _ = consumer.Close() })
+			pc := consumeEventually(t, consumer, topic, 0, sarama.OffsetOldest)
+			readMessages(t, pc, 10)
+			s.createAgain(t, topic)
+			s.produce(t, conf, numberedMessages(topic, 1, 20))
+			if reset == sarama.OffsetResetOldest {
+				for i, m := range readMessages(t, pc, 20) {
+					if string(m.Value) != fmt.Sprint(i) || m.Offset != int64(i) {
+						t.Fatalf("message %d is %s at %d", i, m.Value, m.Offset)
+					}
+				}
+				_ = pc.Close()
+				return
+			}
+			returnsWithin(t, "the consumer's end", func() {
+				for m := range pc.Messages() {
+					t.Errorf("read %s at %d of the new topic", m.Value, m.Offset)
+				}
+			})
+			var last error
+			for err := range pc.Errors() {
+				last = err.Err
+			}
+			if !errors.Is(last, sarama.ErrUnknownTopicOrPartition) {
+				t.Errorf("the last error is %v", last)
+			}
+		})
+	}
+}
+
+// functionalReset consumes from offsets that the log does not have, with each
+// policy.
+func functionalReset(t *testing.T, s *site) {
+	topic := s.topic(t, 1, nil)
+	s.produce(t, s.config(), numberedMessages(topic, 1, 10))
+	for reset, want := range map[sarama.OffsetReset]int64{sarama.OffsetResetOldest: 0, sarama.OffsetResetNewest: 10} {
+		conf := s.config()
+		conf.Consumer.Offsets.Reset = reset
+		consumer, err := sarama.NewConsumerFromClient(s.client(t, conf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pc, err := consumer.ConsumePartition(topic, 0, 1000)
+		if err != nil {
+			t.Errorf("%v: %v", reset, err)
+			continue
+		}
+		if reset == sarama.OffsetResetNewest {
+			s.produce(t, conf, []*sarama.ProducerMessage{{Topic: topic, Value: sarama.StringEncoder("10")}})
+		}
+		if m := readMessages(t, pc, 1)[0]; m.Offset != want || string(m.Value) != fmt.Sprint(want) {
+			t.Errorf("%v: read %s at %d, want %d", reset, m.Value, m.Offset, want)
+		}
+		_ = pc.Close()
+		_ = consumer.Close()
 	}
 }

@@ -34,7 +34,7 @@ var topicsMade atomic.Int64
 // TestFunctional runs every functional test against every cluster.
 func TestFunctional(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		c := fakekafka.New(t, fakekafka.Options{Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}})
+		c := fakekafka.New(t, fakekafka.Options{Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}, ReadFromRack: true})
 		runFunctional(t, &site{addrs: c.Addrs(), version: sarama.MaxVersion, brokers: 3, fake: c})
 	})
 	if peers := os.Getenv("KAFKA_PEERS"); peers != "" {
