@@ -342,7 +342,7 @@ func functionalMetadata(t *testing.T, s *site) {
 		}
 		topics, err := c.Topics()
 		if err != nil || !slices.Contains(topics, topic) {
-			return fmt.Errorf("topics %v, %v", topics, err)
+			return fmt.Errorf("topics %v, %w", topics, err)
 		}
 		return nil
 	})
@@ -403,7 +403,7 @@ func functionalAgain(t *testing.T, s *site) {
 		}
 		eventually(t, "deleting "+topic, func() error {
 			if err := c.RefreshMetadata(topic); !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-				return fmt.Errorf("still there: %v", err)
+				return fmt.Errorf("still there: %w", err)
 			}
 			return nil
 		})

@@ -179,7 +179,8 @@ func lz4ReadDescriptor(frame []byte, magic0 bool) (d lz4Descriptor, rest []byte,
 	if len(src) < n+1 {
 		return d, nil, fmt.Errorf("frame header: %w", io.ErrUnexpectedEOF)
 	}
-	if byte(xxh32(src[:n])>>8) != src[n] && !(magic0 && byte(xxh32(frame[:4+n])>>8) == src[n]) {
+	sound := byte(xxh32(src[:n])>>8) == src[n] || magic0 && byte(xxh32(frame[:4+n])>>8) == src[n]
+	if !sound {
 		return d, nil, errLZ4HeaderChecksum
 	}
 	if d.flags&lz4FlagDict != 0 {
