@@ -30,6 +30,7 @@ functional:
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .
 	$(GO) test -run '^$$' -fuzz FuzzBatch -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
+	$(GO) test -run '^$$' -fuzz FuzzMessageSet -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzDecompress -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/compress
 
 bench:
