@@ -439,7 +439,7 @@ func (s *site) createAgain(t *testing.T, topic string) {
 	}
 	eventually(t, "deleting "+topic, func() error {
 		if err := c.RefreshMetadata(topic); !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-			return fmt.Errorf("still there: %v", err)
+			return errors.Join(errors.New("still there"), err)
 		}
 		return nil
 	})
