@@ -24,7 +24,6 @@ type batch struct {
 	msgs    []*ProducerMessage
 	calls   []syncRef   // of a sync producer: one for each of msgs
 	held    budgetShare // what the batch takes of the budget
-	counted int         // bytes that the batch adds to its slot's, while it is open
 	opened  time.Time   // when the oldest message came
 	wire    []byte      // sealed form, in memory of records; nil until the first hand-over
 
@@ -213,10 +212,10 @@ type brokerSlot struct {
 	queued  atomic.Int32 // batches sealed and not yet handed over: raised by the intake, lowered by the owner
 
 	// owned by the intake
-	open     []*batch // open, no trigger hit
-	ready    []*batch // open, hit by a trigger: sealed as soon as owner and broker take them
-	messages int      // in the batches of open
-	bytes    int
+	open     []*batch  // open, no trigger hit
+	ready    []*batch  // open, hit by a trigger: sealed as soon as owner and broker take them
+	messages int       // that came since the last trigger
+	bytes    int       // of these
 	since    time.Time // when the oldest of open was opened
 }
 
@@ -250,14 +249,25 @@ func (s *brokerSlot) leave(b *batch) {
 	*list = (*list)[:last]
 }
 
-// trigger makes all open batches ready: the next ones start a new count.
-func (s *brokerSlot) trigger() {
+// trigger makes all open batches ready. What goes beyond the trigger counts for
+// the next one, where only that can send it off: so whoever sends n messages
+// and waits for them is not left with a rest, if n is a multiple of
+// Flush.Messages.
+func (s *brokerSlot) trigger(conf *Config) {
 	for _, b := range s.open {
 		b.due = true
 		s.enter(b)
 	}
 	clear(s.open)
-	s.open, s.messages, s.bytes = s.open[:0], 0, 0
+	s.open = s.open[:0]
+	flush := &conf.Producer.Flush
+	rest := func(n, each int) int {
+		if each == 0 || flush.Frequency > 0 {
+			return 0
+		}
+		return n % each
+	}
+	s.messages, s.bytes = rest(s.messages, flush.Messages), rest(s.bytes, flush.Bytes)
 }
 
 // acceptedMessage is a message and, for a sync producer, who waits for it.

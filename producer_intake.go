@@ -225,7 +225,7 @@ func (in *intake) flush(slot *brokerSlot) time.Duration {
 	wait := never
 	if len(slot.open) > 0 {
 		if wait = in.untilTrigger(slot); wait <= 0 {
-			slot.trigger()
+			slot.trigger(in.p.conf)
 			wait = never
 		}
 	}

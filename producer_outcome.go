@@ -52,7 +52,7 @@ func (o *owner) outcome(b *batch, r produceResult) {
 		q := &b.part.queue
 		q.trouble, q.proven = nil, true
 		b.offset, b.timestamp = r.offset, r.timestamp
-		o.settle(b, nil)
+		o.written(b)
 		return
 	}
 	b.part.queue.proven = false

@@ -44,6 +44,7 @@ type partitionQueue struct {
 	waiting []*batch // sealed, in order; the first is next
 	out     []*batch // lent to sender, in order
 	failed  []*batch // came back and will be sent again; until out is empty, when they go to the front of waiting
+	done    []*batch // written, while one before them is still to be: results of a partition come in order
 	pause   int      // in partFailing: attempts that the backoff goes by, 0 for none
 	moved   bool     // in partFailing: a broker has named another leader, which the snapshot has
 	sender  *sender  // which has out, or had the last of it
@@ -54,6 +55,7 @@ type partitionQueue struct {
 	at       time.Time // in partBackoff: until when
 	progress time.Time // when a broker last answered for a batch, or the first one came
 	trouble  error     // why the last batch that was sent again had to be; nil after a success
+	lookups  int       // in a row that were answered, and the leader was gone again by then
 	stale    bool      // the leader is to be asked for before the next batch
 	expired  bool      // out of time after Close
 	breaker  breaker
@@ -366,7 +368,8 @@ func (o *owner) settle(b *batch, err error) {
 	o.live--
 	o.lent(b)
 	p.credit.Add(1)
-	if q := &p.queue; len(q.waiting) == 0 && len(q.out) == 0 && len(q.failed) == 0 {
+	q := &p.queue
+	if len(q.waiting) == 0 && len(q.out) == 0 && len(q.failed) == 0 && len(q.done) == 0 {
 		delete(o.holding, p)
 	}
 	b.err = err
@@ -375,6 +378,37 @@ func (o *owner) settle(b *batch, err error) {
 	}
 	o.p.settled(b)
 	o.p.intake.released()
+	if len(q.done) > 0 {
+		o.settleDone(q)
+	}
+}
+
+// written settles a batch, unless one before it is to be sent again: then it
+// waits for that.
+func (o *owner) written(b *batch) {
+	q := &b.part.queue
+	if len(q.failed) == 0 && len(q.done) == 0 {
+		o.settle(b, nil)
+		return
+	}
+	at, _ := slices.BinarySearchFunc(q.done, b, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
+	q.done = slices.Insert(q.done, at, b)
+	o.settleDone(q)
+}
+
+// settleDone settles the written batches that have none before them any more.
+func (o *owner) settleDone(q *partitionQueue) {
+	for len(q.done) > 0 {
+		b := q.done[0]
+		before := func(a *batch) bool { return a.order < b.order }
+		if slices.ContainsFunc(q.failed, before) || slices.ContainsFunc(q.out, before) || slices.ContainsFunc(q.waiting, before) {
+			return
+		}
+		if q.done = q.done[1:]; len(q.done) == 0 {
+			q.done = nil
+		}
+		o.settle(b, nil)
+	}
 }
 
 // failWaiting settles all that a partition has waiting.
@@ -538,6 +572,12 @@ func (o *owner) topicAsked(l topicAsked) {
 		if err == nil || lookup == nil && errors.Is(err, ErrLeaderNotAvailable) { // that is about another partition
 			err = lookup
 		}
+		if l.err == nil && err == ErrLeaderNotAvailable && p.queue.lookups < o.p.conf.Metadata.Retry.Max {
+			p.queue.lookups++ // it was there and is gone again
+			o.backOff(p, p.queue.lookups)
+			continue
+		}
+		p.queue.lookups = 0
 		p.queue.breaker.record(time.Now(), err)
 		if err != nil {
 			Logger.Printf("producer/leader/%s/%d abandoning, no leader: %v\n", p.topic.name, p.id, err)

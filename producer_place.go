@@ -111,11 +111,10 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 		b.calls = append(b.calls, a.ref)
 	}
 	b.held.add(1, a.size)
-	if !b.due {
-		slot.messages++
-		b.counted += int(a.size - messageOverhead)
-		slot.bytes += int(a.size - messageOverhead)
-	}
+	// A message counts for the next trigger even where the last one has sent its
+	// batch off: so n messages set off one trigger for each Flush.Messages.
+	slot.messages++
+	slot.bytes += int(a.size - messageOverhead)
 	if most := in.p.conf.Producer.Flush.MaxMessages; most > 0 && (slot.messages >= most || len(b.msgs) >= most) ||
 		slot.bytes >= int(MaxRequestSize)-requestMargin {
 		in.sealAll(slot)
@@ -195,12 +194,11 @@ func (in *intake) partition(t *producerTopic, id int32) *producerPartition {
 	return p
 }
 
-// seal closes an open batch; the owner gets it at the end of the burst.
+// seal closes an open batch; the owner gets it at the end of the burst. What was
+// in it goes on counting for the next flush trigger: else messages that the user
+// has counted on to set it off would wait for more.
 func (in *intake) seal(b *batch) {
-	if b.slot.leave(b); !b.due {
-		b.slot.messages -= len(b.msgs)
-		b.slot.bytes -= b.counted
-	}
+	b.slot.leave(b)
 	b.part.open = nil
 	if t := b.part.topic; t.sticky != nil && t.info != nil {
 		if at, ok := slices.BinarySearch(t.info.writable, b.part.id); ok {
@@ -214,7 +212,7 @@ func (in *intake) seal(b *batch) {
 
 // sealAll closes all open batches of a slot, whatever the owner still has.
 func (in *intake) sealAll(slot *brokerSlot) {
-	slot.trigger()
+	slot.trigger(in.p.conf)
 	for len(slot.ready) > 0 {
 		in.seal(slot.ready[len(slot.ready)-1])
 	}

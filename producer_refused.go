@@ -36,7 +36,9 @@ func (o *owner) fit(q *partitionQueue) {
 func (o *owner) splitInTwo(b *batch) (front, back *batch) {
 	o.live++
 	b.part.credit.Add(-1) // one more will be settled than the intake has sealed
-	o.lent(b)
+	if !b.sent {
+		b.slot.queued.Add(1) // and one more be lent
+	}
 	front, back = b.split()
 	b.free()
 	return front, back

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -229,4 +230,62 @@ func TestProducerTopicIsKnownWhenItsAnswerComes(t *testing.T) {
 		t.Errorf("the message is in none of %d slots, %d wait", len(in.inUse), in.waiting)
 	}
 	p.running.Wait()
+}
+
+// TestProducerResultsOfAPartitionComeInOrder has a batch written whose answer
+// is that its replicas were too slow, while the next ones are acknowledged. The
+// first one is known by its numbers when it is sent again.
+func TestProducerResultsOfAPartitionComeInOrder(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		again KError // the answer to the second attempt
+	}{{"duplicate", ErrDuplicateSequenceNumber}, {"refused for good", ErrInvalidTimestamp}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				attempts := make(map[string]int)
+				s := newScript(t, standard(1, "t", 1, func(_ string, _ bridge.Header, req any) (any, error) {
+					value := readBatches(t, req)[0].values[0]
+					attempts[value]++
+					if value == "2" {
+						switch attempts[value] {
+						case 1:
+							time.Sleep(time.Second) // until five are out
+							return produceAnswer(req, ErrNotEnoughReplicasAfterAppend), nil
+						case 2:
+							return produceAnswer(req, c.again), nil
+						}
+					}
+					return produceAnswer(req, ErrNoError), nil
+				}))
+				p := newTestProducer(t, s, func(conf *Config) {
+					idempotent(conf)
+					conf.Producer.Flush.MaxMessages = 1
+				})
+				for i := range 10 {
+					p.Input() <- &ProducerMessage{Topic: "t", Value: StringEncoder(strconv.Itoa(i)), Metadata: i}
+					synctest.Wait()
+				}
+				p.AsyncClose()
+				next := 0
+				for m := range p.Successes() {
+					if next == 2 && c.again == ErrInvalidTimestamp {
+						next++
+					}
+					if m.Metadata != next {
+						t.Errorf("success of %v, want %d", m.Metadata, next)
+					}
+					next++
+				}
+				for e := range p.Errors() {
+					if e.Msg.Metadata != 2 || e.Err != c.again {
+						t.Errorf("%v: %v", e.Msg.Metadata, e.Err)
+					}
+				}
+				if attempts["2"] != 2 || attempts["3"] != 1 {
+					t.Errorf("attempts: %v", attempts)
+				}
+				s.close()
+			})
+		})
+	}
 }
