@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 60s
 
-.PHONY: check fmt vet lint race test functional fuzz bench api
+.PHONY: check fmt vet lint race test functional chaos fuzz bench api
 
 # What every change runs.
 check: fmt vet lint race
@@ -26,6 +26,11 @@ test:
 # here where Java and Maven are installed.
 functional:
 	$(GO) test -count=1 ./internal/kafkalocal/
+	$(GO) test -count=1 -run 'TestFunctional|OldFormat' .
+
+# A million messages through kills, pauses and moves, idempotent and not.
+chaos:
+	SARAMA_CHAOS_MESSAGES=1000000 $(GO) test -count=1 -timeout 40m -run TestFunctionalChaos -v .
 
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .

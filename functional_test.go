@@ -43,8 +43,8 @@ func TestFunctional(t *testing.T) {
 		})
 		return
 	}
-	for _, release := range []string{"4.3.1", "3.9.1"} {
-		t.Run("kafka "+release, func(t *testing.T) { runFunctional(t, startKafka(t, release, 3, nil)) })
+	for release, brokers := range map[string]int{"4.3.1": 3, "3.9.1": 1} {
+		t.Run("kafka "+release, func(t *testing.T) { runFunctional(t, startKafka(t, release, brokers, nil)) })
 	}
 }
 
