@@ -191,9 +191,7 @@ func (c *client) Close() error {
 // open opens a broker of the client's, in the background.
 func (c *client) open(b *Broker) *Broker {
 	_, _ = b.open(c.conf)
-	if c.Closed() { // Close may have been past this broker
-		_ = b.Close()
-	}
+	c.closeIfGone(b)
 	return b
 }
 

@@ -32,6 +32,16 @@ func (c *client) tryBrokers(ctx context.Context, causes *[]error) iter.Seq[candi
 	return func(yield func(candidate) bool) {
 		snapshot := c.cluster.Load()
 		var silent []candidate
+		use := yield
+		yield = func(at candidate) bool {
+			defer c.closeIfGone(at.broker)
+			return use(at)
+		}
+		defer func() {
+			for _, at := range silent {
+				c.closeIfGone(at.broker)
+			}
+		}()
 		ask := func(at candidate) bool {
 			if isClosed(at.link.ready) && at.link.abandoned {
 				silent = append(silent, at)
@@ -155,7 +165,17 @@ func (c *client) finishConnect(ctx context.Context, b *Broker, l *link, rest []*
 		}
 		Logger.Printf("client/brokers failed to connect to %s: %v\n", b.addr, err)
 		*causes = append(*causes, err)
+		c.closeIfGone(b)
 		return b, nil, rest
 	}
 	return b, l, rest
+}
+
+// closeIfGone closes a broker that the client has given up, or that was opened
+// behind the back of Close. Who gives brokers up takes them out of the cluster
+// before it closes them: so one of the two closes it.
+func (c *client) closeIfGone(b *Broker) {
+	if now := c.cluster.Load(); now.brokers[b.id] != b && !slices.Contains(now.seeds, b) {
+		_ = b.Close()
+	}
 }

@@ -37,7 +37,8 @@ func (c *cluster) withLeaders(hints []leaderHint) *cluster {
 		if next == c {
 			copied := *c
 			next = &copied
-			next.topics, next.brokers = maps.Clone(c.topics), maps.Clone(c.brokers)
+			next.topics, next.brokers = maps.Clone(c.topics), make(map[int32]*Broker, len(c.brokers)+1)
+			maps.Copy(next.brokers, c.brokers) // which may be none
 		}
 		next.brokers[h.leader] = broker
 		next.topics[h.topic] = t.withLeader(*known, h)

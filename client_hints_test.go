@@ -1,6 +1,9 @@
 package sarama
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestLeaderHintsAreTakenWhenTheyAreNewerAndOfUse(t *testing.T) {
 	node := func(id, port int32) *ProduceResponseNodeEndpoint {
@@ -52,5 +55,25 @@ func TestLeaderHintsAreTakenWhenTheyAreNewerAndOfUse(t *testing.T) {
 				t.Error("the snapshot before was written to")
 			}
 		})
+	}
+}
+
+// A client that has begun again knows topics, but no brokers until metadata has
+// come; a hint may come before that.
+func TestLeaderHintWhileNoBrokerIsKnown(t *testing.T) {
+	known := &cluster{
+		brokers: map[int32]*Broker{1: {id: 1, addr: "b1:9092"}},
+		topics: map[string]*topicInfo{"t": newTopicInfo(&TopicMetadata{
+			Name: "t", Partitions: []*PartitionMetadata{{ID: 0, Leader: 1, LeaderEpoch: 4}},
+		}, nil)},
+	}
+	anew := known.atSeeds([]string{"b1:9092"}, nil, time.Time{})
+	next := anew.withLeaders([]leaderHint{{topic: "t", leader: 2, epoch: 5, node: &ProduceResponseNodeEndpoint{NodeID: 2, Host: "b2", Port: 9092}}})
+	b, epoch, err := next.leader("t", 0)
+	if err != nil || b.addr != "b2:9092" || epoch != 5 {
+		t.Errorf("got %v, epoch %d, %v", b, epoch, err)
+	}
+	if len(anew.brokers) != 0 {
+		t.Error("the cluster of before has changed")
 	}
 }

@@ -433,7 +433,7 @@ func TestFetchFromAReplicaThatIsBehindOrUnknown(t *testing.T) {
 		"fine":          {"b", func(b *bench) { b.must(b.PreferReplica("t", 0, 2)) }, "Fetch@2"},
 		"without rack":  {"", func(b *bench) { b.must(b.PreferReplica("t", 0, 2)) }, "Fetch@1"},
 		"broken":        {"b", func(b *bench) { b.must(b.PreferReplica("t", 0, 2)); b.breakFetch(2) }, "Fetch@1"},
-		"of no address": {"b", func(b *bench) { b.must(b.PreferReplica("t", 0, 2)); b.must(b.SetNetwork(2, fakekafka.NetworkRefuse)) }, "Fetch@1"},
+		"of no address": {"b", func(b *bench) { b.must(b.SetNetwork(2, fakekafka.NetworkRefuse)); b.must(b.PreferReplica("t", 0, 2)) }, "Fetch@1"},
 	} {
 		for _, version := range []sarama.KafkaVersion{sarama.V2_3_0_0, sarama.MaxVersion} {
 			t.Run(name+" "+version.String(), func(t *testing.T) {

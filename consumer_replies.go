@@ -14,6 +14,12 @@ import (
 func (f *fetcher) handle(resp *fetchResponse, frameBytes int) {
 	f.metrics.fetchResponseSize.update(int64(frameBytes))
 	incremental := f.session.incremental()
+	if !incremental && resp.err == ErrNoError && len(resp.topics) == 0 && resp.throttle > 0 {
+		// A broker that throttles says nothing else, of a session neither
+		// (KIP-219). The connection, or the broker itself, keeps the time.
+		f.session.restart()
+		return
+	}
 	if !f.session.answered(resp) {
 		DebugLogger.Printf("consumer/broker/%d began another fetch session: %v\n", f.id, resp.err)
 		return
@@ -159,12 +165,17 @@ func (f *fetcher) followHints() {
 	source.hint(f.hints)
 	snapshot := source.snapshot()
 	for _, c := range f.hinted {
-		why := leaveFailed
-		if _, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition); err == nil && epoch > c.leaderEpoch || c.replica != nil {
-			why = leaveMoved
+		_, epoch, err := snapshot.leader(c.pc.topic, c.pc.partition)
+		moved := err == nil && epoch > c.leaderEpoch
+		switch {
+		case moved:
+			c.replica = nil
+			f.giveUp(c, leaveMoved)
+		case c.replica != nil: // the leader may name it again
+			f.leaveReplica(c, ErrNotLeaderForPartition)
+		default:
+			f.giveUp(c, leaveFailed)
 		}
-		c.replica = nil
-		f.giveUp(c, why)
 		f.remove(c)
 	}
 	clear(f.hinted)

@@ -59,9 +59,11 @@ type resetOutcome struct {
 const feederWait = 100 * time.Millisecond
 
 // beginReset takes a cursor that is to go on elsewhere. What is looked up again
-// and again without anything fetched in between is a failure.
+// and again without anything fetched in between is a failure, and so is a
+// truncation that leads nowhere else.
 func (d *dispatcher) beginReset(c *cursor) {
-	if c.reset.lookUp && c.failures > 0 {
+	stays := !c.reset.lookUp && c.reset.offset >= c.offset && c.reset.epoch >= c.lastEpoch
+	if (c.reset.lookUp || stays) && c.failures > 0 {
 		d.retry(c)
 		return
 	}

@@ -21,16 +21,24 @@ type Set struct {
 // ones, in all about mostBytes of them (0 or less: all), but at least one. What
 // follows may be more of them, a batch, or the beginning of one. The error says
 // why raw does not begin with such a message, as Next does; for a batch it is
-// errBatch.
+// errBatch. A message with a negative offset is a set of its own, so that what
+// is wrong with it shows in LastOffset.
 func NextSet(raw []byte, mostBytes int) (s Set, rest []byte, err error) {
 	rest = raw
 	for len(rest) > 0 && (mostBytes <= 0 || len(raw)-len(rest) < mostBytes) {
 		b, after, err := Next(rest)
 		if errors.Is(err, ErrOldFormat) {
-			if len(rest) == len(raw) || b.BaseOffset > s.LastOffset {
+			first := len(rest) == len(raw)
+			if b.BaseOffset < 0 && !first {
+				break
+			}
+			if first || b.BaseOffset > s.LastOffset {
 				s.LastOffset = b.BaseOffset
 			}
 			rest = after
+			if b.BaseOffset < 0 {
+				break
+			}
 			continue
 		}
 		if len(rest) < len(raw) {
