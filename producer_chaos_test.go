@@ -31,11 +31,17 @@ func chaos(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	turn := make(chan struct{}, 1) // brokers share the logs
 	var logs [partitions]strictLog
+	refused := make(map[string]bool)
 	most := 5 + r.IntN(40)
 	trouble := r.IntN(30)
-	s := newScript(t, standard(2, "t", partitions, func(_ string, _ bridge.Header, req any) (any, error) {
+	leaders := [partitions]int32{1, 2, 1}
+	produce := standard(2, "t", partitions, func(addr string, _ bridge.Header, req any) (any, error) {
 		turn <- struct{}{}
 		defer func() { <-turn }()
+		if r.IntN(300) < trouble {
+			p := r.IntN(partitions)
+			leaders[p] = 3 - leaders[p]
+		}
 		answer := new(ProduceResponse)
 		hangUp := r.IntN(200) < trouble
 		before := hangUp && r.IntN(2) == 0
@@ -46,12 +52,14 @@ func chaos(t *testing.T, seed uint64) {
 			code := ErrNoError
 			bad := slices.IndexFunc(b.values, func(v string) bool { return strings.HasPrefix(v, "bad") })
 			switch {
+			case addr != fmt.Sprintf("b%d:9092", leaders[b.partition]):
+				code = ErrNotLeaderForPartition
 			case len(b.values) > most:
 				code = ErrMessageSizeTooLarge
 			case r.IntN(100) < trouble:
 				code = []KError{ErrNotEnoughReplicas, ErrNotLeaderForPartition, ErrFencedLeaderEpoch}[r.IntN(3)]
 			case bad >= 0:
-				code = ErrInvalidRecord
+				code = []KError{ErrInvalidRecord, ErrInvalidTimestamp, ErrInvalidRecord}[r.IntN(3)]
 			default:
 				code = logs[b.partition].append(b)
 				if code == ErrNoError && r.IntN(100) < trouble {
@@ -59,6 +67,11 @@ func chaos(t *testing.T, seed uint64) {
 				}
 			}
 			answer.AddTopicPartition("t", b.partition, code)
+			if code == ErrInvalidTimestamp {
+				for _, v := range b.values {
+					refused[v] = true
+				}
+			}
 			if code == ErrInvalidRecord {
 				answer.Blocks["t"][b.partition].RecordErrors = []ProduceResponseRecordError{{BatchIndex: int32(bad)}}
 			}
@@ -70,7 +83,19 @@ func chaos(t *testing.T, seed uint64) {
 			time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 		}
 		return answer, nil
-	}))
+	})
+	s := newScript(t, func(addr string, h bridge.Header, req any) (any, error) {
+		if _, ok := req.(*MetadataRequest); !ok {
+			return produce(addr, h, req)
+		}
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		answer := simpleMetadata(2, "t", 0)
+		for p, leader := range leaders {
+			answer.AddTopicPartition("t", int32(p), leader, nil, nil, nil, ErrNoError)
+		}
+		return answer, nil
+	})
 	p := newTestProducer(t, s, func(conf *Config) {
 		idempotent(conf)
 		conf.Version = V2_8_0_0
@@ -85,14 +110,14 @@ func chaos(t *testing.T, seed uint64) {
 	go func() {
 		random := rand.New(rand.NewPCG(seed, 2))
 		for i := range messages {
+			if random.IntN(10) == 0 {
+				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
+			}
 			v := fmt.Sprint(i)
 			if random.IntN(60) == 0 {
 				v = "bad" + v
 			}
 			p.Input() <- &ProducerMessage{Topic: "t", Partition: int32(random.IntN(partitions)), Value: StringEncoder(v), Metadata: i}
-			if random.IntN(10) == 0 {
-				time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
-			}
 		}
 	}()
 	succeeded := make(map[string]bool)
@@ -110,9 +135,11 @@ func chaos(t *testing.T, seed uint64) {
 			}
 		case e := <-p.Errors():
 			results[e.Msg.Metadata]++
-			if bad := strings.HasPrefix(string(e.Msg.Value.(StringEncoder)), "bad"); !bad && seed%2 == 0 {
+			turn <- struct{}{}
+			if v := string(e.Msg.Value.(StringEncoder)); !strings.HasPrefix(v, "bad") && !refused[v] && seed%2 == 0 {
 				t.Errorf("message %v: %v", e.Msg.Metadata, e.Err)
 			}
+			<-turn
 		case <-time.After(time.Hour):
 			t.Fatalf("%d of %d results", len(results), messages)
 		}
