@@ -28,9 +28,10 @@ type batch struct {
 	wire    []byte      // sealed form, in memory of records; nil until the first hand-over
 
 	// How the batch has fared; changed by the owner alone, between hand-overs.
-	order     int64 // place among the partition's batches
+	order     int64 // of the first message among the partition's
 	attempts  int   // hand-overs that failed
 	sent      bool  // was handed over
+	uncounted bool  // is no longer part of the slot's queued
 	uncertain bool  // may have been written by a broker
 	stamped   bool  // has the numbers below
 	id        int64
@@ -68,6 +69,17 @@ func (b *batch) stamp() {
 	default:
 		record.Stamp(b.wire, -1, -1, 0)
 	}
+}
+
+// uncount takes the batch out of its slot's count of those that the intake waits
+// for; it reports whether it was in it.
+func (b *batch) uncount() bool {
+	if b.uncounted {
+		return false
+	}
+	b.uncounted = true
+	b.slot.queued.Add(-1)
+	return true
 }
 
 // dropCancelled takes the messages out whose callers no longer want them sent,
@@ -209,7 +221,7 @@ type brokerSlot struct {
 	// atomic
 	writing atomic.Bool  // a request was handed to the sender and is not written yet; set by the owner, cleared by the sender
 	flying  atomic.Int32 // requests handed over and not answered; owner
-	queued  atomic.Int32 // batches sealed and not yet handed over: raised by the intake, lowered by the owner
+	queued  atomic.Int32 // batches sealed and not yet handed over, which nothing of their own partition is in the way of: raised by the intake, lowered by the owner
 
 	// owned by the intake
 	open     []*batch  // open, no trigger hit
@@ -268,6 +280,9 @@ func (s *brokerSlot) trigger(conf *Config) {
 		return n % each
 	}
 	s.messages, s.bytes = rest(s.messages, flush.Messages), rest(s.bytes, flush.Bytes)
+	if s.bytes >= requestBytesMax() { // Flush.Bytes is out of reach: else each message would set off a request
+		s.bytes = 0
+	}
 }
 
 // acceptedMessage is a message and, for a sync producer, who waits for it.

@@ -1,6 +1,9 @@
 package sarama
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Sequence numbers (KIP-98). A partition's batches are numbered when they are
 // lent for the first time. A batch that may have been written keeps its
@@ -29,7 +32,8 @@ func (o *owner) mayNumber(q *partitionQueue, b *batch) bool {
 		o.askID()
 		return false // idAsked opens the partition again
 	}
-	return len(q.out) == 0 || q.id == o.id.id && q.epoch == o.id.epoch // the old epoch ends first
+	// The old epoch ends first. What goes out under it once more may be refused.
+	return !slices.ContainsFunc(q.out, func(b *batch) bool { return b.id != o.id.id || b.epoch != o.id.epoch })
 }
 
 // number gives a batch its numbers, if it may have them and has none.

@@ -56,7 +56,7 @@ func (o *owner) outcome(b *batch, r produceResult) {
 		return
 	}
 	b.part.queue.proven = false
-	b.uncertain = b.uncertain || r.uncertain || r.err == ErrRequestTimedOut || r.err == ErrNotEnoughReplicasAfterAppend
+	b.uncertain = b.uncertain || r.uncertain || mayBeWritten(r.err)
 	switch {
 	case o.renumber(b, r.err):
 		o.sendAgain(b)
@@ -73,12 +73,27 @@ func (o *owner) outcome(b *batch, r produceResult) {
 	}
 }
 
+// mayBeWritten tells the answers that a broker also gives for a batch that it
+// has written: its replicas were too slow, or it has lost the partition while
+// it waited for them. The next leader may have it.
+func mayBeWritten(err error) bool {
+	switch err {
+	case ErrRequestTimedOut, ErrNotEnoughReplicasAfterAppend, ErrNotLeaderForPartition, ErrUnknownTopicOrPartition, ErrKafkaStorageError:
+		return true
+	}
+	return false
+}
+
 // sendAgain keeps a batch that has come back until nothing of its partition is
 // out.
 func (o *owner) sendAgain(b *batch) {
 	q := &b.part.queue
 	q.state = partFailing
 	q.failed = append(q.failed, b)
+	o.uncount(q)
+	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
+		o.nextSweep = b.opened.Add(limit) // no sweep has seen it while it was out
+	}
 }
 
 // retry has a batch sent again after a backoff, unless it has come back too
@@ -135,19 +150,19 @@ func (o *owner) sweep(now time.Time) time.Duration {
 	for p := range o.holding {
 		q := &p.queue
 		var late []*batch
-		keep := func(b *batch) bool {
+		look := func(b *batch) {
 			if o.overdue(b, now) {
 				late = append(late, b)
-				return true
-			}
-			if due := b.opened.Add(limit); due.Before(o.nextSweep) {
+			} else if due := b.opened.Add(limit); due.Before(o.nextSweep) {
 				o.nextSweep = due
 			}
-			return false
 		}
-		q.waiting = slices.DeleteFunc(q.waiting, keep)
-		q.failed = slices.DeleteFunc(q.failed, keep)
-		for _, b := range late {
+		for _, b := range slices.Concat(q.failed, q.waiting) {
+			look(b)
+		}
+		slices.SortFunc(late, byOrder)
+		for _, b := range late { // one by one: settle looks at what is left
+			q.failed, q.waiting = without(q.failed, b), without(q.waiting, b)
 			o.settle(b, q.deliveryTimeout())
 		}
 	}
@@ -155,4 +170,12 @@ func (o *owner) sweep(now time.Time) time.Duration {
 		return never
 	}
 	return o.nextSweep.Sub(now)
+}
+
+// without returns the list without one batch.
+func without(list []*batch, b *batch) []*batch {
+	if at := slices.Index(list, b); at >= 0 {
+		return slices.Delete(list, at, at+1)
+	}
+	return list
 }

@@ -50,7 +50,7 @@ type partitionQueue struct {
 	sender  *sender  // which has out, or had the last of it
 	listed  *sender  // in whose list of ready partitions this is
 
-	taken    int64 // batches taken from the intake so far
+	taken    int64 // messages taken from the intake so far
 	state    partitionState
 	at       time.Time // in partBackoff: until when
 	progress time.Time // when a broker last answered for a batch, or the first one came
@@ -171,12 +171,18 @@ func (o *owner) enqueue(b *batch) {
 		q.progress = now
 	}
 	b.order = q.taken
-	q.taken++
+	q.taken += int64(len(b.msgs))
 	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
 		o.nextSweep = b.opened.Add(limit)
 	}
 	q.waiting = append(q.waiting, b)
 	o.ready(p)
+	switch { // what waits for its own partition, the intake does not wait for
+	case q.listed == nil:
+		o.uncount(q)
+	case len(q.waiting) > 1 && b.uncount():
+		o.p.intake.released()
+	}
 }
 
 // ready lists a partition with the sender of its leader, if its next batch may
@@ -349,9 +355,22 @@ func (o *owner) take(s *sender, p *producerPartition) (taken, next bool) {
 
 // lent marks a batch as one that the intake need no longer wait for.
 func (o *owner) lent(b *batch) {
-	if !b.sent {
-		b.sent = true
-		b.slot.queued.Add(-1)
+	b.sent = true
+	b.uncount()
+}
+
+// uncount has the intake no longer wait for what a partition has waiting: others
+// may go to the same broker meanwhile.
+func (o *owner) uncount(q *partitionQueue) {
+	freed := false
+	for _, b := range q.waiting {
+		if !b.uncount() {
+			break // only the first ones are counted
+		}
+		freed = true
+	}
+	if freed {
+		o.p.intake.released()
 	}
 }
 
@@ -391,10 +410,12 @@ func (o *owner) written(b *batch) {
 		o.settle(b, nil)
 		return
 	}
-	at, _ := slices.BinarySearchFunc(q.done, b, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
+	at, _ := slices.BinarySearchFunc(q.done, b, byOrder)
 	q.done = slices.Insert(q.done, at, b)
 	o.settleDone(q)
 }
+
+func byOrder(a, b *batch) int { return cmp.Compare(a.order, b.order) }
 
 // settleDone settles the written batches that have none before them any more.
 func (o *owner) settleDone(q *partitionQueue) {
@@ -413,9 +434,10 @@ func (o *owner) settleDone(q *partitionQueue) {
 
 // failWaiting settles all that a partition has waiting.
 func (o *owner) failWaiting(p *producerPartition, err error) {
-	list := p.queue.waiting
-	p.queue.waiting = nil
-	for _, b := range list {
+	q := &p.queue
+	for len(q.waiting) > 0 { // one by one: settle looks at what is left
+		b := q.waiting[0]
+		q.pop()
 		o.settle(b, err)
 	}
 }
@@ -465,7 +487,7 @@ func (o *owner) returned(p *producerPartition) {
 func (o *owner) replay(p *producerPartition) {
 	q := &p.queue
 	if len(q.failed) > 0 {
-		slices.SortStableFunc(q.failed, func(a, b *batch) int { return cmp.Compare(a.order, b.order) })
+		slices.SortFunc(q.failed, byOrder)
 		q.waiting = append(q.failed, q.waiting...)
 		q.failed = nil
 	}
@@ -488,6 +510,7 @@ func (o *owner) backOff(p *producerPartition, attempt int) {
 		o.backoffs = append(o.backoffs, p)
 	}
 	q.state, q.at = partBackoff, time.Now().Add(backoff)
+	o.uncount(q)
 }
 
 // timers does what is due and returns how long there is nothing more.
@@ -531,6 +554,7 @@ func (o *owner) findLeader(p *producerPartition) {
 // be about the time before the partition's trouble: then another one follows.
 func (o *owner) ask(p *producerPartition) {
 	p.queue.state, p.queue.stale = partAsking, false
+	o.uncount(&p.queue)
 	topic := p.topic.name
 	if a := o.asks[topic]; a != nil {
 		a.now = slices.DeleteFunc(a.now, func(q *producerPartition) bool { return q == p })
@@ -614,7 +638,10 @@ func (o *owner) expire(now time.Time) {
 			continue
 		}
 		q.expired = true
-		for _, b := range q.failed {
+		slices.SortFunc(q.failed, byOrder)
+		for len(q.failed) > 0 {
+			b := q.failed[0]
+			q.failed = q.failed[1:]
 			o.settle(b, ErrShuttingDown)
 		}
 		q.failed = nil

@@ -116,7 +116,7 @@ func (in *intake) add(t *producerTopic, a acceptedMessage, key, value []byte) {
 	slot.messages++
 	slot.bytes += int(a.size - messageOverhead)
 	if most := in.p.conf.Producer.Flush.MaxMessages; most > 0 && (slot.messages >= most || len(b.msgs) >= most) ||
-		slot.bytes >= int(MaxRequestSize)-requestMargin {
+		slot.bytes >= requestBytesMax() {
 		in.sealAll(slot)
 	}
 }
@@ -136,6 +136,9 @@ func (in *intake) isFull(p *producerPartition, size int) bool {
 
 // requestMargin is what a request may need beside its batches.
 const requestMargin = 10 << 10
+
+// requestBytesMax is how many bytes of messages make a full request.
+func requestBytesMax() int { return int(MaxRequestSize) - requestMargin }
 
 // recordSizeMax is no less than what the record takes in a batch.
 func recordSizeMax(m *ProducerMessage, key, value []byte) int {

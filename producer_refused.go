@@ -36,7 +36,7 @@ func (o *owner) fit(q *partitionQueue) {
 func (o *owner) splitInTwo(b *batch) (front, back *batch) {
 	o.live++
 	b.part.credit.Add(-1) // one more will be settled than the intake has sealed
-	if !b.sent {
+	if !b.uncounted {
 		b.slot.queued.Add(1) // and one more be lent
 	}
 	front, back = b.split()
@@ -63,6 +63,7 @@ func (b *batch) split() (front, back *batch) {
 	back.held = budgetShare{b.held.messages - front.held.messages, b.held.bytes - front.held.bytes}
 	front.inherit(b)
 	back.inherit(b)
+	back.order += int64(len(front.msgs))
 	back.sequence = addSequence(b.sequence, front.records.Count())
 	return front, back
 }
@@ -79,6 +80,7 @@ func (b *batch) take(from *batch, i int, timestampMs int64, key, value []byte, h
 // inherit takes over how a batch has fared.
 func (b *batch) inherit(from *batch) {
 	b.order, b.attempts, b.sent, b.uncertain = from.order, from.attempts, from.sent, from.uncertain
+	b.uncounted = from.uncounted
 	b.stamped, b.id, b.epoch, b.sequence = from.stamped, from.id, from.epoch, from.sequence
 	b.opened = from.opened
 }
