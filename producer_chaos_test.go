@@ -49,7 +49,7 @@ func chaos(t *testing.T, seed uint64) {
 			if before {
 				break
 			}
-			code := ErrNoError
+			var code KError
 			bad := slices.IndexFunc(b.values, func(v string) bool { return strings.HasPrefix(v, "bad") })
 			switch {
 			case addr != fmt.Sprintf("b%d:9092", leaders[b.partition]):
