@@ -290,9 +290,13 @@ func (l oldLog) produceBatches(t *testing.T, addrs []string) {
 	defer closeIt(t, p)
 	for range 3 {
 		m := &sarama.ProducerMessage{Topic: l.topic, Partition: l.partition, Value: sarama.StringEncoder("batch"), Headers: []sarama.RecordHeader{{Key: []byte("h")}}}
-		if _, _, err := p.SendMessage(m); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "producing in the new format", func() error { // the topic's setting takes effect a little later
+			_, _, err := p.SendMessage(m)
+			if !errors.Is(err, sarama.ErrUnsupportedForMessageFormat) && err != nil {
+				t.Fatal(err)
+			}
+			return err
+		})
 	}
 	c, err := sarama.NewConsumer(addrs, conf)
 	if err != nil {
