@@ -45,22 +45,14 @@ func (l *link) clamp(req body) error {
 // says reports whether the broker has said which versions of an API it takes.
 func (l *link) says(a *api) bool { return l.versions != nil && l.versions[a.key].known }
 
-// newest is the highest version that Config.Version allows, where the broker
-// has said that it takes it; otherwise the version of clients that ask nothing.
+// newest is the highest version that Config.Version allows and the broker has
+// said that it takes; where it has said nothing, that of clients that ask
+// nothing.
 func (l *link) newest(a *api) int16 {
-	version := a.versionFor(l.conf.Version)
 	if !l.says(a) {
-		return version
+		return a.versionFor(l.conf.Version)
 	}
-	return max(version, min(a.versionUpTo(a.max(), l.conf.Version), l.versions[a.key].max))
-}
-
-// agreed is newest, lowered to what the broker takes.
-func (l *link) agreed(a *api) int16 {
-	if l.says(a) {
-		return min(l.newest(a), l.versions[a.key].max)
-	}
-	return l.newest(a)
+	return min(a.versionUpTo(a.max(), l.conf.Version), l.versions[a.key].max)
 }
 
 // connect dials and shakes hands, all of it under Net.DialTimeout but for the

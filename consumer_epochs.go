@@ -25,7 +25,7 @@ func (f *fetcher) unchecked() (list []*cursor) {
 // checkEpochs asks where the epochs of cursors end, and lets those go on whose
 // offset is in the log.
 func (f *fetcher) checkEpochs(k *link, list []*cursor) {
-	req := &epochEndRequest{version: k.agreed(apiOffsetForLeaderEpoch)}
+	req := &epochEndRequest{version: k.newest(apiOffsetForLeaderEpoch)}
 	if req.version < epochsNamed {
 		for _, c := range list {
 			c.checkedEpoch = c.leaderEpoch

@@ -240,7 +240,7 @@ func (f *fetcher) failed(err error) {
 // version is that of the next request on a connection: the newest, as long as
 // it says by name which topics it is about where an id is not known.
 func (f *fetcher) version(k *link) int16 {
-	version := k.agreed(apiFetch)
+	version := k.newest(apiFetch)
 	if version >= fetchNamesIDs {
 		for _, c := range f.cursors {
 			if c.idText == "" {
