@@ -16,6 +16,15 @@ type leaderHint struct {
 	node          *ProduceResponseNodeEndpoint // the leader's address; nil where it was not given
 }
 
+// hintOf makes a hint of what an answer says of a partition, and of brokers.
+func hintOf(topic string, partition, leader, epoch int32, nodes []*ProduceResponseNodeEndpoint) leaderHint {
+	h := leaderHint{topic: topic, partition: partition, leader: leader, epoch: epoch}
+	if at := slices.IndexFunc(nodes, func(n *ProduceResponseNodeEndpoint) bool { return n.NodeID == leader }); at >= 0 {
+		h.node = nodes[at]
+	}
+	return h
+}
+
 // withLeaders returns the cluster with what hints say that is newer than what
 // is known, or c itself. A leader that is not known and has no address is of no
 // use.

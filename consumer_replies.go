@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/IBM/sarama/internal/record"
 )
 
 // handle applies a response to the cursors of its request, all of which are
@@ -145,13 +143,8 @@ func (f *fetcher) outOfRange(c *cursor, err error) {
 // takeHint notes what a broker has said of a partition's new leader (KIP-951).
 func (f *fetcher) takeHint(c *cursor, why KError, leader *FetchResponseCurrentLeader, endpoints []*ProduceResponseNodeEndpoint) {
 	Logger.Printf("consumer/broker/%d abandoned subscription to %s/%d because %v\n", f.id, c.pc.topic, c.pc.partition, why)
-	h := leaderHint{topic: c.pc.topic, partition: c.pc.partition, leader: leader.LeaderID, epoch: leader.LeaderEpoch}
-	for _, e := range endpoints {
-		if e.NodeID == h.leader {
-			h.node = e
-		}
-	}
-	f.hints, f.hinted = append(f.hints, h), append(f.hinted, c)
+	f.hints = append(f.hints, hintOf(c.pc.topic, c.pc.partition, leader.LeaderID, leader.LeaderEpoch, endpoints))
+	f.hinted = append(f.hinted, c)
 }
 
 // followHints hands on what the response has said of leaders, and gives up the
@@ -237,14 +230,14 @@ func (f *fetcher) take(c *cursor, p *fetchedPartition, frameBytes int) bool {
 		// A broker that converts to the formats before 0.11 sends nothing of a
 		// batch that it may not send whole, where later versions get it.
 		if f.request.Version < 3 && p.highWatermark > c.offset {
-			f.enlarge(c, &record.PartialError{})
+			f.enlarge(c, 0)
 		}
 		return true
 	}
 	f.brought = true
 	s := surveyRecords(p.records, c.offset)
 	if s.bytes == 0 {
-		f.enlarge(c, s.partial)
+		f.enlarge(c, s.partial.Need)
 		return true
 	}
 	c.fetchBytes = f.conf.Consumer.Fetch.Default
@@ -268,8 +261,9 @@ func (f *fetcher) take(c *cursor, p *fetchedPartition, frameBytes int) bool {
 	return true
 }
 
-// enlarge asks for more next time, when not even one batch was whole.
-func (f *fetcher) enlarge(c *cursor, partial *record.PartialError) {
+// enlarge asks for more next time, when not even one batch was whole: for what
+// it needs, or twice as much where that is not known.
+func (f *fetcher) enlarge(c *cursor, need int) {
 	limit := int64(f.conf.Consumer.Fetch.Max)
 	if limit == 0 {
 		limit = math.MaxInt32
@@ -282,8 +276,8 @@ func (f *fetcher) enlarge(c *cursor, partial *record.PartialError) {
 		return
 	}
 	size := 2 * int64(c.fetchBytes)
-	if need := int64(partial.Need); need > int64(c.fetchBytes) {
-		size = need
+	if need > int(c.fetchBytes) {
+		size = int64(need)
 	}
 	c.fetchBytes = int32(min(size, limit))
 }

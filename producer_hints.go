@@ -22,13 +22,8 @@ func (o *owner) takeHints(call *produceCall) {
 			continue
 		}
 		p := call.parts[i]
-		h := leaderHint{topic: p.topic.name, partition: p.id, leader: at.LeaderID, epoch: at.LeaderEpoch}
-		for _, n := range call.resp.endpoints {
-			if n.NodeID == at.LeaderID {
-				h.node = n
-			}
-		}
-		hints, parts = append(hints, h), append(parts, p)
+		hints = append(hints, hintOf(p.topic.name, p.id, at.LeaderID, at.LeaderEpoch, call.resp.endpoints))
+		parts = append(parts, p)
 	}
 	if len(hints) > 0 {
 		from := call.sender
@@ -54,18 +49,6 @@ func (o *owner) hintsTaken(l hintsTaken) {
 		case partBackoff:
 			q.state, q.at = partIdle, time.Time{}
 			o.ready(p)
-		}
-	}
-}
-
-// reap stops the senders of brokers that are no longer part of the cluster and
-// have nothing any more.
-func (o *owner) reap() {
-	brokers := o.p.source.snapshot().brokers
-	for id, s := range o.senders {
-		if brokers[id] == nil && len(s.ready) == 0 && s.slot.flying.Load() == 0 && !s.slot.writing.Load() {
-			s.stop()
-			delete(o.senders, id)
 		}
 	}
 }

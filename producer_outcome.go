@@ -91,9 +91,7 @@ func (o *owner) sendAgain(b *batch) {
 	q.state = partFailing
 	q.failed = append(q.failed, b)
 	o.uncount(q)
-	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
-		o.nextSweep = b.opened.Add(limit) // no sweep has seen it while it was out
-	}
+	o.sweepFor(b) // none has seen it while it was out
 }
 
 // retry has a batch sent again after a backoff, unless it has come back too
@@ -136,6 +134,13 @@ func (o *owner) overdue(b *batch, now time.Time) bool {
 	return limit > 0 && !now.Before(b.opened.Add(limit))
 }
 
+// sweepFor sees to it that a sweep is not later than a batch's time.
+func (o *owner) sweepFor(b *batch) {
+	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
+		o.nextSweep = b.opened.Add(limit)
+	}
+}
+
 // sweep fails what is overdue and not with a sender, and returns when the next
 // look is due: no later than when the oldest batch will be overdue.
 func (o *owner) sweep(now time.Time) time.Duration {
@@ -150,15 +155,12 @@ func (o *owner) sweep(now time.Time) time.Duration {
 	for p := range o.holding {
 		q := &p.queue
 		var late []*batch
-		look := func(b *batch) {
+		for _, b := range slices.Concat(q.failed, q.waiting) {
 			if o.overdue(b, now) {
 				late = append(late, b)
-			} else if due := b.opened.Add(limit); due.Before(o.nextSweep) {
-				o.nextSweep = due
+			} else {
+				o.sweepFor(b)
 			}
-		}
-		for _, b := range slices.Concat(q.failed, q.waiting) {
-			look(b)
 		}
 		slices.SortFunc(late, byOrder)
 		for _, b := range late { // one by one: settle looks at what is left

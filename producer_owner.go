@@ -171,9 +171,7 @@ func (o *owner) enqueue(b *batch) {
 	}
 	b.order = q.taken
 	q.taken += int64(len(b.msgs))
-	if limit := o.p.conf.Producer.DeliveryTimeout; limit > 0 && b.opened.Add(limit).Before(o.nextSweep) {
-		o.nextSweep = b.opened.Add(limit)
-	}
+	o.sweepFor(b)
 	q.waiting = append(q.waiting, b)
 	o.ready(p)
 	switch { // what waits for its own partition, the intake does not wait for
@@ -255,6 +253,18 @@ func (o *owner) sender(b *Broker) *sender {
 		o.touch(s)
 	}
 	return s
+}
+
+// reap stops the senders of brokers that are no longer part of the cluster and
+// have nothing any more.
+func (o *owner) reap() {
+	brokers := o.p.source.snapshot().brokers
+	for id, s := range o.senders {
+		if brokers[id] == nil && len(s.ready) == 0 && s.slot.flying.Load() == 0 && !s.slot.writing.Load() {
+			s.stop()
+			delete(o.senders, id)
+		}
+	}
 }
 
 func (o *owner) touch(s *sender) {
