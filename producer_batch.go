@@ -113,7 +113,7 @@ func (b *batch) rebuild(gone []bool) {
 		if gone[i] {
 			return
 		}
-		appendRecord(b, timestampMs, key, value, headers)
+		record.Append(&b.records, timestampMs, key, value, headers)
 		msgs = append(msgs, b.msgs[i])
 		if len(b.calls) > 0 {
 			calls = append(calls, b.calls[i])
@@ -122,11 +122,6 @@ func (b *batch) rebuild(gone []bool) {
 	clear(b.msgs[len(msgs):])
 	clear(b.calls[len(calls):])
 	b.msgs, b.calls = msgs, calls
-}
-
-// appendRecord copies a record to an open batch.
-func appendRecord(b *batch, timestampMs int64, key, value []byte, headers []RecordHeader) {
-	record.Append(&b.records, timestampMs, key, value, headers)
 }
 
 // eachRecord reads the records of a batch that this producer has built, sealed

@@ -15,7 +15,7 @@ func batchOfFormat(magic int8, n int) *batch {
 	b := newBatch(&producerPartition{topic: &producerTopic{name: "t"}}, nil, magic)
 	for i := range n {
 		m := &ProducerMessage{Value: StringEncoder(fmt.Sprint(i))}
-		appendRecord(b, int64(1000+i), []byte("key"), record.Bytes(fmt.Sprint(i)), nil)
+		record.Append[RecordHeader](&b.records, int64(1000+i), []byte("key"), record.Bytes(fmt.Sprint(i)), nil)
 		b.msgs, b.calls = append(b.msgs, m), append(b.calls, syncRef{})
 	}
 	b.held = budgetShare{int64(n), int64(10 * n)}

@@ -127,7 +127,7 @@ func (in *intake) isFull(p *producerPartition, size int) bool {
 	if p.open == nil {
 		return false
 	}
-	most := min(in.p.conf.Producer.MaxMessageBytes, int(MaxRequestSize)-requestMargin)
+	most := min(in.p.conf.Producer.MaxMessageBytes, requestBytesMax())
 	if learned := p.topic.batchBytesMax.Load(); learned > 0 {
 		most = min(most, int(learned))
 	}

@@ -3,6 +3,8 @@ package sarama
 import (
 	"fmt"
 	"slices"
+
+	"github.com/IBM/sarama/internal/record"
 )
 
 // What a broker refuses as a whole, though only part of it is at fault.
@@ -56,7 +58,8 @@ func (b *batch) split() (front, back *batch) {
 		if len(back.msgs) > 0 || i > 0 && (i == last || front.records.Len() >= half) {
 			to = back
 		}
-		to.take(b, i, timestampMs, key, value, headers)
+		record.Append(&to.records, timestampMs, key, value, headers)
+		to.take(b, i)
 	})
 	size := front.records.Len() + back.records.Len()
 	front.held = budgetShare{int64(len(front.msgs)), b.held.bytes * int64(front.records.Len()) / int64(size)}
@@ -68,9 +71,8 @@ func (b *batch) split() (front, back *batch) {
 	return front, back
 }
 
-// take copies a message with its record, and who waits for it.
-func (b *batch) take(from *batch, i int, timestampMs int64, key, value []byte, headers []RecordHeader) {
-	appendRecord(b, timestampMs, key, value, headers)
+// take takes a message over, and who waits for it.
+func (b *batch) take(from *batch, i int) {
 	b.msgs = append(b.msgs, from.msgs[i])
 	if len(from.calls) > 0 {
 		b.calls = append(b.calls, from.calls[i])
@@ -152,10 +154,7 @@ func (o *owner) refuseRecords(b *batch, r produceResult) bool {
 		refused[at] = newBatch(p, b.slot, b.records.Magic())
 		refused[at].inherit(b)
 		refused[at].stamped = false
-		refused[at].msgs = append(refused[at].msgs, b.msgs[i])
-		if len(b.calls) > 0 {
-			refused[at].calls = append(refused[at].calls, b.calls[i])
-		}
+		refused[at].take(b, i)
 		refused[at].held = budgetShare{1, b.held.bytes / b.held.messages}
 		b.held.add(-1, -refused[at].held.bytes)
 	}
