@@ -13,16 +13,17 @@ const stickyBytesMax = 256 << 10
 
 // NewStickyPartitioner makes a Partitioner that sends equal keys to one
 // partition as NewHashPartitioner does, and messages without a key to one
-// partition until a batch of it is complete, then to another (KIP-480): so that
-// batches are larger and requests fewer than with random choice.
+// partition until a batch of it is complete or 256 KiB have come together, then
+// to another (KIP-480): so that batches are larger and requests fewer than with
+// random choice.
 func NewStickyPartitioner(topic string) Partitioner {
 	return NewCustomPartitioner(WithStickyFallback())(topic)
 }
 
 // NewAdaptivePartitioner makes a Partitioner that sends equal keys to one
 // partition as NewHashPartitioner does, and messages without a key to one
-// partition for at least 16 KiB and the rest of a batch, then to another, with
-// a preference for those that have less to be sent (KIP-794): a slow broker
+// partition for at least 16 KiB and the rest of a batch, 256 KiB at most, then
+// to another, with a preference for those that have less to be sent (KIP-794): a slow broker
 // gets less.
 func NewAdaptivePartitioner(topic string) Partitioner {
 	return NewCustomPartitioner(WithAdaptiveFallback())(topic)
