@@ -60,13 +60,10 @@ type MessageSet struct {
 	Messages        []*MessageBlock
 }
 
-// messageDepthMax bounds how deep sets are nested, in either direction.
-const messageDepthMax = 4
-
 // append writes the set behind dst.
 func (s *MessageSet) append(dst []byte, depth int) (_ []byte, err error) {
-	if depth > messageDepthMax {
-		return dst, PacketEncodingError{fmt.Sprintf("message sets nested deeper than %d", messageDepthMax)}
+	if depth > record.SetDepthMax {
+		return dst, PacketEncodingError{fmt.Sprintf("message sets nested deeper than %d", record.SetDepthMax)}
 	}
 	for i, b := range s.Messages {
 		if b == nil || b.Msg == nil {
@@ -168,8 +165,8 @@ func (r *messageSetReader) message(raw []byte, depth int) (*Message, error) {
 	if m.Codec == CompressionNone || m.Value == nil {
 		return m, nil
 	}
-	if depth == messageDepthMax {
-		return nil, PacketDecodingError{fmt.Sprintf("message at offset %d: nested deeper than %d", src.Offset, messageDepthMax)}
+	if depth == record.SetDepthMax {
+		return nil, PacketDecodingError{fmt.Sprintf("message at offset %d: nested deeper than %d", src.Offset, record.SetDepthMax)}
 	}
 	value, err := record.Decompress(&src, r.budget)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestMessageSetInProduceRequests(t *testing.T) {
 
 func TestMessageSetThatCannotBeWritten(t *testing.T) {
 	deep := setOfValues(0, "deep")
-	for range messageDepthMax + 1 {
+	for range record.SetDepthMax + 1 {
 		deep = &MessageSet{Messages: []*MessageBlock{{Msg: &Message{Codec: CompressionGZIP, Set: deep}}}}
 	}
 	of := func(m *Message) *MessageSet { return &MessageSet{Messages: []*MessageBlock{{Msg: m}}} }

@@ -7,9 +7,9 @@ import (
 	"github.com/IBM/sarama/internal/compress"
 )
 
-// setDepthMax bounds how deep a message set may be nested. Kafka writes one
+// SetDepthMax bounds how deep a message set may be nested. Kafka writes one
 // wrapper around a set; some old clients wrapped twice.
-const setDepthMax = 4
+const SetDepthMax = 4
 
 // Set is a run of messages of version 0 and 1, as it was received.
 type Set struct {
@@ -68,7 +68,7 @@ func (s *Set) Open(limit int) SetIterator {
 // SetIterator reads a set's messages one after the other. The zero value has
 // none.
 type SetIterator struct {
-	levels [setDepthMax + 1]setLevel
+	levels [SetDepthMax + 1]setLevel
 	depth  int // index of the level that is being read
 	limit  int // of an outermost message, decompressed
 	budget int // what is left of it
@@ -219,8 +219,8 @@ func (it *SetIterator) descend(m *Message) bool {
 
 func (it *SetIterator) decompress(m *Message) ([]byte, error) {
 	switch {
-	case it.depth == setDepthMax:
-		return nil, m.corrupt("compressed messages nested deeper than %d", setDepthMax)
+	case it.depth == SetDepthMax:
+		return nil, m.corrupt("compressed messages nested deeper than %d", SetDepthMax)
 	case it.limit > 0 && it.budget <= 0:
 		return nil, &Error{Offset: m.Offset, Why: compress.ErrTooLarge.Error(), Err: compress.ErrTooLarge, message: true}
 	}

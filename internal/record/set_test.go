@@ -153,10 +153,10 @@ func TestWrapperWithTheBrokersTime(t *testing.T) {
 func TestNestedSetsHaveABound(t *testing.T) {
 	for magic := range int8(2) {
 		raw := setOf(message(magic, 0, 1, "deep"))
-		for depth := 1; depth <= setDepthMax+1; depth++ {
+		for depth := 1; depth <= SetDepthMax+1; depth++ {
 			raw = wrap(t, message(magic, 0, 1, ""), compress.Gzip, raw)
 			got, err := messages(raw, 1<<20)
-			if ok := depth <= setDepthMax; (err == nil) != ok || ok && (len(got) != 1 || string(got[0].Value) != "deep") {
+			if ok := depth <= SetDepthMax; (err == nil) != ok || ok && (len(got) != 1 || string(got[0].Value) != "deep") {
 				t.Errorf("magic %d, depth %d: %v, %+v", magic, depth, err, got)
 			}
 		}
