@@ -222,11 +222,12 @@ func (r *refresher) takeDue(now time.Time) (taken []*refresh) {
 	byName := func(w *refresh) bool {
 		return full && slices.ContainsFunc(w.topics, func(topic string) bool { return known[topic] == nil })
 	}
-	other := all // what does not go together with the first one
-	if first := slices.MinFunc(r.waiting, func(a, b *refresh) int { return a.due.Compare(b.due) }); !byName(first) && slices.ContainsFunc(r.waiting, all) {
+	other := func(*refresh) bool { return false } // what does not go together with the first one
+	switch first := slices.MinFunc(r.waiting, func(a, b *refresh) int { return a.due.Compare(b.due) }); {
+	case byName(first):
+		other = all
+	case slices.ContainsFunc(r.waiting, all):
 		other = byName
-	} else if !byName(first) {
-		other = func(*refresh) bool { return false }
 	}
 	r.waiting = slices.DeleteFunc(r.waiting, func(w *refresh) bool {
 		joins := !other(w)
