@@ -264,11 +264,11 @@ func idle(p *params) (*result, error) {
 		}
 		pcs = append(pcs, pc)
 	}
-	time.Sleep(3 * time.Second) // until all are in the fetch
+	awaitIdle(conf)
 	out, in := bytesMoved(conf)
 	m := startMeter()
 	cpu := m.cpu
-	time.Sleep(p.duration)
+	<-time.After(p.duration)
 	r := m.stop(1)
 	outNow, inNow := bytesMoved(conf)
 	seconds := r.WallSeconds
@@ -281,6 +281,22 @@ func idle(p *params) (*result, error) {
 		pc.AsyncClose()
 	}
 	return r, cons.Close()
+}
+
+// awaitIdle returns when a second has gone by like the one before: all that has
+// to be said once has been said then.
+func awaitIdle(conf *sarama.Config) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last, lastSecond := int64(0), int64(-1)
+	for range tick.C {
+		out, in := bytesMoved(conf)
+		second := out + in - last
+		if last += second; lastSecond >= 0 && second*10 < lastSecond*11+1000 && lastSecond*10 < second*11+1000 {
+			return
+		}
+		lastSecond = second
+	}
 }
 
 // bytesMoved is how many bytes all connections have sent and received.
