@@ -94,14 +94,7 @@ func (f addrDialer) Dial(_, addr string) (net.Conn, error) { return f(addr) }
 func TestClientConcurrentRefreshesShareARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			if _, ok := req.(*MetadataRequest); ok {
-				asked.Add(1)
-				time.Sleep(time.Second)
-			}
-			return standard(1, "t", 3, nil)(addr, h, req)
-		}
+		s := newScript(t, answering(slowMetadata(&asked), nil))
 		c, err := NewClient([]string{"b1:9092"}, s.config())
 		if err != nil {
 			t.Fatal(err)
@@ -231,13 +224,7 @@ func TestClientAfterClose(t *testing.T) {
 func TestClientCloseAnswersBlockedCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var silent atomic.Bool
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			if silent.Load() {
-				return nil, nil
-			}
-			return standard(1, "t", 1, nil)(addr, h, req)
-		}
+		s := newScript(t, unless(&silent, standard(1, "t", 1, nil)))
 		c, err := NewClient([]string{"b1:9092"}, s.config())
 		if err != nil {
 			t.Fatal(err)
@@ -370,13 +357,7 @@ func TestClientGivesUpRefreshesThatNobodyWaitsFor(t *testing.T) {
 func TestClientPeriodicRefreshesDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var silent atomic.Bool
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			if silent.Load() {
-				return nil, nil
-			}
-			return standard(1, "t", 1, nil)(addr, h, req)
-		}
+		s := newScript(t, unless(&silent, standard(1, "t", 1, nil)))
 		conf := s.config()
 		conf.Metadata.RefreshFrequency, conf.Metadata.SingleFlight = time.Second, false
 		c, err := newClient([]string{"b1:9092"}, conf)

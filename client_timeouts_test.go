@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/IBM/sarama/internal/bridge"
 )
 
 // Metadata.Timeout bounds attempts and backoffs together, and each refresh by
@@ -33,19 +31,10 @@ func TestClientRefreshTimeouts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var asked atomic.Int32
-				s := newScript(t, nil)
-				s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-					if m, ok := req.(*MetadataRequest); ok && len(m.Topics) > 0 {
-						asked.Add(1)
-						if test.silent {
-							return nil, nil
-						}
-						r := simpleMetadata(1, "t", 1)
-						r.AddTopic("gone", ErrUnknownTopicOrPartition)
-						return r, nil
-					}
-					return standard(1, "t", 1, nil)(addr, h, req)
-				}
+				s := newScript(t, answering(byName(func() bool {
+					asked.Add(1)
+					return !test.silent
+				}), nil))
 				conf := s.config()
 				conf.Metadata.Retry.Max, conf.Metadata.Timeout = 1, test.timeout
 				c, err := NewClient([]string{"b1:9092"}, conf)
@@ -74,14 +63,7 @@ func TestClientRefreshTimeouts(t *testing.T) {
 func TestClientWithoutSingleFlightAsksForEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			if _, ok := req.(*MetadataRequest); ok {
-				asked.Add(1)
-				time.Sleep(time.Second)
-			}
-			return standard(1, "t", 1, nil)(addr, h, req)
-		}
+		s := newScript(t, answering(slowMetadata(&asked), nil))
 		conf := s.config()
 		conf.Metadata.SingleFlight = false
 		c, err := NewClient([]string{"b1:9092"}, conf)
@@ -111,18 +93,7 @@ func TestClientWithoutSingleFlightAsksForEach(t *testing.T) {
 func TestClientRefreshTimeoutsAreEachOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var silent atomic.Bool
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			if m, ok := req.(*MetadataRequest); ok && len(m.Topics) > 0 {
-				if silent.Load() {
-					return nil, nil
-				}
-				r := simpleMetadata(1, "t", 1)
-				r.AddTopic("gone", ErrUnknownTopicOrPartition)
-				return r, nil
-			}
-			return standard(1, "t", 1, nil)(addr, h, req)
-		}
+		s := newScript(t, answering(byName(func() bool { return !silent.Load() }), nil))
 		conf := s.config()
 		conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff, conf.Metadata.Timeout = 3, 4*time.Second, 10*time.Second
 		c, err := NewClient([]string{"b1:9092"}, conf)

@@ -374,10 +374,10 @@ func functionalMetadata(t *testing.T, s *site) {
 	if n := len(c.Brokers()); n != s.brokers {
 		t.Errorf("%d brokers", n)
 	}
-	if _, err := c.Partitions("no-such-topic"); !isError(err, sarama.ErrUnknownTopicOrPartition) {
+	if _, err := c.Partitions("no-such-topic"); !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		t.Error(err)
 	}
-	if err := c.RefreshMetadata("not a topic"); !isError(err, sarama.ErrInvalidTopic, sarama.ErrUnknownTopicOrPartition) {
+	if err := c.RefreshMetadata("not a topic"); !errors.Is(err, sarama.ErrInvalidTopic) && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		t.Error(err)
 	}
 }

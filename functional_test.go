@@ -1,8 +1,8 @@
 package sarama_test
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -43,13 +43,12 @@ func TestFunctional(t *testing.T) {
 		})
 		return
 	}
-	for release, brokers := range map[string]int{"4.3.1": 3, "3.9.1": 1} {
-		t.Run("kafka "+release, func(t *testing.T) { runFunctional(t, startKafka(t, release, brokers, nil)) })
-	}
+	t.Run("kafka 4.3.1", func(t *testing.T) { runFunctional(t, startKafka(t, "4.3.1", 3, nil)) })
+	t.Run("kafka 3.9.1", func(t *testing.T) { runFunctional(t, startKafka(t, "3.9.1", 1, nil)) })
 }
 
-// startKafka starts a real cluster for a test, or skips it.
-func startKafka(t *testing.T, release string, brokers int, properties map[string]string) *site {
+// realKafka starts a Kafka, where one can run.
+func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a real Kafka, which -short leaves out")
@@ -57,27 +56,29 @@ func startKafka(t *testing.T, release string, brokers int, properties map[string
 	if ok, why := kafkalocal.Available(); !ok {
 		t.Skipf("no real Kafka here: %s", why)
 	}
+	o.Dir = t.TempDir()
+	c, err := kafkalocal.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeIt(t, c) })
+	return c
+}
+
+// startKafka starts a cluster for functional tests, or skips them.
+func startKafka(t *testing.T, release string, brokers int, properties map[string]string) *site {
+	t.Helper()
 	settings := map[string]string{
 		"replica.selector.class":    "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
 		"auto.create.topics.enable": "false",
 	}
-	for k, v := range properties {
-		settings[k] = v
-	}
-	c, err := kafkalocal.Start(t.Context(), kafkalocal.Options{
-		Version: release, Brokers: brokers, Dir: t.TempDir(), Properties: settings,
+	maps.Copy(settings, properties)
+	c := realKafka(t, kafkalocal.Options{
+		Version: release, Brokers: brokers, Properties: settings,
 		BrokerProperties: func(b kafkalocal.Broker) map[string]string {
 			return map[string]string{"broker.rack": fmt.Sprintf("rack-%d", b.Index)}
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	version, err := sarama.ParseKafkaVersion(release)
 	if err != nil {
@@ -224,14 +225,4 @@ func numberedMessages(topic string, partitions, n int) (list []*sarama.ProducerM
 		list = append(list, &sarama.ProducerMessage{Topic: topic, Partition: int32(i % partitions), Value: sarama.StringEncoder(fmt.Sprint(i))})
 	}
 	return list
-}
-
-// isError says whether err is, or wraps, one of the given.
-func isError(err error, list ...error) bool {
-	for _, e := range list {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

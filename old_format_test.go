@@ -320,24 +320,6 @@ func (l oldLog) produceBatches(t *testing.T, addrs []string) {
 	}
 }
 
-// realKafka starts a Kafka, where one can run.
-func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a real Kafka, which -short leaves out")
-	}
-	if ok, why := kafkalocal.Available(); !ok {
-		t.Skipf("no real Kafka here: %s", why)
-	}
-	o.Dir = t.TempDir()
-	c, err := kafkalocal.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeIt(t, c) })
-	return c
-}
-
 // A producer whose format no broker of the cluster takes says so.
 func TestOldFormatNeedsABrokerThatTakesIt(t *testing.T) {
 	for _, tc := range []struct {

@@ -50,20 +50,13 @@ func TestProducerReportsOnlyOffsetsThatABrokerGave(t *testing.T) {
 // be.
 func TestProducerSurvivesOddPartitionIDs(t *testing.T) {
 	for _, ids := range [][]int32{{-1}, {-1 << 31, 1<<31 - 1}, {5, 1<<31 - 1, 0}} {
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			switch req.(type) {
-			case *ApiVersionsRequest:
-				return allVersions(), nil
-			case *MetadataRequest:
-				r := simpleMetadata(1, "other", 1)
-				for _, id := range ids {
-					r.AddTopicPartition("t", id, 1, nil, nil, nil, ErrNoError)
-				}
-				return r, nil
+		s := newScript(t, answering(func(*MetadataRequest) *MetadataResponse {
+			r := simpleMetadata(1, "other", 1)
+			for _, id := range ids {
+				r.AddTopicPartition("t", id, 1, nil, nil, nil, ErrNoError)
 			}
-			return produceAnswer(req, ErrNoError), nil
-		}
+			return r
+		}, func(_ string, _ bridge.Header, req any) (any, error) { return produceAnswer(req, ErrNoError), nil }))
 		p := newTestProducer(t, s, func(c *Config) {
 			c.Metadata.Retry.Max, c.Producer.Partitioner = 0, NewRoundRobinPartitioner
 		})
@@ -135,22 +128,17 @@ func TestProducerAsksNoBrokerForATopicWithoutAName(t *testing.T) {
 // another partition of the topic has none.
 func TestProducerGoesOnBesideAPartitionWithoutALeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			switch req.(type) {
-			case *ApiVersionsRequest:
-				return allVersions(), nil
-			case *MetadataRequest:
-				r := simpleMetadata(1, "t", 1)
-				r.AddTopicPartition("t", 1, -1, nil, nil, nil, ErrLeaderNotAvailable)
-				return r, nil
-			}
+		s := newScript(t, answering(func(*MetadataRequest) *MetadataResponse {
+			r := simpleMetadata(1, "t", 1)
+			r.AddTopicPartition("t", 1, -1, nil, nil, nil, ErrLeaderNotAvailable)
+			return r
+		}, func(_ string, h bridge.Header, req any) (any, error) {
 			code := ErrNotLeaderForPartition
 			if h.CorrelationID > 1 {
 				code = ErrNoError
 			}
 			return produceAnswer(req, code), nil
-		}
+		}))
 		conf := s.config()
 		conf.Metadata.Retry.Max, conf.Producer.Partitioner = 1, NewManualPartitioner
 		p, err := NewSyncProducer([]string{"b1:9092"}, conf)

@@ -135,20 +135,15 @@ func TestProofThrottleBeyondReason(t *testing.T) {
 // TestProofCloseDuringAThrottle closes while requests wait for hours.
 func TestProofCloseDuringAThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(t, nil)
-		s.answer = func(addr string, h bridge.Header, req any) (any, error) {
-			switch req.(type) {
-			case *ApiVersionsRequest:
-				return allVersions(), nil
-			case *MetadataRequest:
-				r := simpleMetadata(1, "t", 1)
-				r.ThrottleTimeMs = int32((12 * time.Hour).Milliseconds())
-				return r, nil
-			}
+		s := newScript(t, answering(func(*MetadataRequest) *MetadataResponse {
+			r := simpleMetadata(1, "t", 1)
+			r.ThrottleTimeMs = int32((12 * time.Hour).Milliseconds())
+			return r
+		}, func(_ string, _ bridge.Header, req any) (any, error) {
 			r := produceAnswer(req, ErrNoError)
 			r.ThrottleTime = 12 * time.Hour
 			return r, nil
-		}
+		}))
 		c, err := NewClient([]string{"b1:9092"}, s.config())
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,17 +165,62 @@ func produceAnswer(req any, code KError) *ProduceResponse {
 }
 
 // standard answers what every client asks first.
-func standard(brokers int32, topic string, partitions int32, rest func(addr string, h bridge.Header, req any) (any, error)) func(string, bridge.Header, any) (any, error) {
+func standard(brokers int32, topic string, partitions int32, rest answerFunc) answerFunc {
+	return answering(func(*MetadataRequest) *MetadataResponse { return simpleMetadata(brokers, topic, partitions) }, rest)
+}
+
+type answerFunc = func(addr string, h bridge.Header, req any) (any, error)
+
+// answering is standard with metadata of the test's own; where that is nil
+// there is no answer.
+func answering(metadata func(*MetadataRequest) *MetadataResponse, rest answerFunc) answerFunc {
 	return func(addr string, h bridge.Header, req any) (any, error) {
-		switch req.(type) {
+		switch r := req.(type) {
 		case *ApiVersionsRequest:
 			return allVersions(), nil
 		case *MetadataRequest:
-			return simpleMetadata(brokers, topic, partitions), nil
+			if resp := metadata(r); resp != nil {
+				return resp, nil
+			}
+			return nil, nil
 		case *InitProducerIDRequest:
 			return &InitProducerIDResponse{ProducerID: 7, ProducerEpoch: 0}, nil
 		}
 		return rest(addr, h, req)
+	}
+}
+
+// byName is the metadata of broker 1 with topic "t"; asked for topics by name,
+// it says after hear that "gone" is unknown, or nothing where hear says no.
+func byName(hear func() bool) func(*MetadataRequest) *MetadataResponse {
+	return func(r *MetadataRequest) *MetadataResponse {
+		resp := simpleMetadata(1, "t", 1)
+		if len(r.Topics) > 0 {
+			if !hear() {
+				return nil
+			}
+			resp.AddTopic("gone", ErrUnknownTopicOrPartition)
+		}
+		return resp
+	}
+}
+
+// slowMetadata counts the requests for metadata, each of which takes a second.
+func slowMetadata(asked *atomic.Int32) func(*MetadataRequest) *MetadataResponse {
+	return func(*MetadataRequest) *MetadataResponse {
+		asked.Add(1)
+		time.Sleep(time.Second)
+		return simpleMetadata(1, "t", 3)
+	}
+}
+
+// unless answers until silent says no.
+func unless(silent *atomic.Bool, answer answerFunc) answerFunc {
+	return func(addr string, h bridge.Header, req any) (any, error) {
+		if silent.Load() {
+			return nil, nil
+		}
+		return answer(addr, h, req)
 	}
 }
 
