@@ -303,32 +303,29 @@ func functionalBegin(t *testing.T, s *site) {
 		t.Fatal(err)
 	}
 	defer consumer.Close()
-	for offset, want := range map[int64]string{sarama.OffsetOldest: "0", 4: "4", 9: "9", 10: "10", sarama.OffsetNewest: "10"} {
-		pc, err := consumer.ConsumePartition(topic, 0, offset)
-		if err != nil {
-			t.Errorf("offset %d: %v", offset, err)
-			continue
-		}
-		if _, err := consumer.ConsumePartition(topic, 0, offset); err == nil {
+	for _, from := range []struct {
+		offset int64
+		want   string
+		later  bool // it comes when the partition is consumed already
+	}{
+		{sarama.OffsetOldest, "0", false}, {4, "4", false}, {9, "9", false},
+		{sarama.OffsetNewest, "10", true}, {10, "10", false}, {11, "11", true},
+	} {
+		pc := consumeEventually(t, consumer, topic, 0, from.offset)
+		if _, err := consumer.ConsumePartition(topic, 0, from.offset); err == nil {
 			t.Error("a partition was consumed twice")
 		}
-		if want == "10" && pc.HighWaterMarkOffset() == 10 {
-			s.produce(t, conf, []*sarama.ProducerMessage{{Topic: topic, Value: sarama.StringEncoder("10")}})
+		if from.later {
+			s.produce(t, conf, []*sarama.ProducerMessage{{Topic: topic, Value: sarama.StringEncoder(from.want)}})
 		}
-		if offset == sarama.OffsetNewest && pc.HighWaterMarkOffset() == 11 { // what was added is there already
-			if err := pc.Close(); err != nil {
-				t.Error(err)
-			}
-			continue
-		}
-		if m := readMessages(t, pc, 1)[0]; string(m.Value) != want {
-			t.Errorf("offset %d: read %s, want %s", offset, m.Value, want)
+		if m := readMessages(t, pc, 1)[0]; string(m.Value) != from.want {
+			t.Errorf("offset %d: read %s, want %s", from.offset, m.Value, from.want)
 		}
 		if err := pc.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, offset := range []int64{12, 1000, -3} {
+	for _, offset := range []int64{13, 1000, -3} {
 		if _, err := consumer.ConsumePartition(topic, 0, offset); !errors.Is(err, sarama.ErrOffsetOutOfRange) {
 			t.Errorf("offset %d: %v", offset, err)
 		}

@@ -88,7 +88,6 @@ func TestProducerFollowsALeaderHintAtOnce(t *testing.T) {
 func TestProducerStopsSendersOfBrokersThatHaveLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := false
-		closed := make(chan struct{})
 		s := newScript(t, nil)
 		s.answer = func(addr string, _ bridge.Header, req any) (any, error) {
 			switch req.(type) {
@@ -124,7 +123,6 @@ func TestProducerStopsSendersOfBrokersThatHaveLeft(t *testing.T) {
 		if o := p.(*syncProducer).producer.owner; len(o.senders) != 1 || o.senders[1] == nil { // the owner is idle
 			t.Errorf("senders of %v are left", sortedKeys(o.senders))
 		}
-		close(closed)
 		_ = p.Close()
 		s.close()
 	})

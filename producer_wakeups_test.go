@@ -61,10 +61,10 @@ func TestSyncSendWakesSixGoroutines(t *testing.T) {
 			after := count()
 			for i, c := range []struct {
 				who  string
-				most int
+				want int
 			}{{"intake", n}, {"owner", 2 * n}, {"sender", n}, {"reader", n}} {
-				if got := after[i] - before[i]; got != c.most {
-					t.Errorf("idempotent %v: the %s woke %d times for %d messages, want %d", idem, c.who, got, n, c.most)
+				if got := after[i] - before[i]; got != c.want {
+					t.Errorf("idempotent %v: the %s woke %d times for %d messages, want %d", idem, c.who, got, n, c.want)
 				}
 			}
 			_ = p.Close()
