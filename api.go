@@ -45,17 +45,33 @@ const (
 	keyFetch                       = 1
 	keyListOffsets                 = 2
 	keyMetadata                    = 3
+	keyOffsetCommit                = 8
+	keyOffsetFetch                 = 9
 	keyFindCoordinator             = 10
+	keyJoinGroup                   = 11
+	keyHeartbeat                   = 12
+	keyLeaveGroup                  = 13
+	keySyncGroup                   = 14
+	keyDescribeGroups              = 15
+	keyListGroups                  = 16
 	keySaslHandshake               = 17
 	keyApiVersions                 = 18
 	keyCreateTopics                = 19
 	keyDeleteTopics                = 20
 	keyInitProducerID              = 22
 	keyOffsetForLeaderEpoch        = 23
+	keyAddPartitionsToTxn          = 24
+	keyAddOffsetsToTxn             = 25
+	keyEndTxn                      = 26
+	keyTxnOffsetCommit             = 28
 	keySaslAuthenticate            = 36
+	keyDeleteGroups                = 42
 	keyElectLeaders                = 43
 	keyAlterPartitionReassignments = 45
 	keyListPartitionReassignments  = 46
+	keyOffsetDelete                = 47
+	keyConsumerGroupHeartbeat      = 68
+	keyConsumerGroupDescribe       = 69
 
 	keyMax = 92
 )
@@ -85,9 +101,43 @@ var (
 		since: []KafkaVersion{V0_8_2_0, V0_10_0_0, V0_10_1_0, V0_11_0_0, V0_11_0_0, V1_0_0_0, V2_0_0_0, V2_1_0_0,
 			V2_3_0_0, V2_4_0_0, V2_8_0_0, V2_8_0_0, V3_1_0_0, V4_0_0_0},
 	}
+	apiOffsetCommit = &api{
+		key: keyOffsetCommit, name: "OffsetCommit", flexible: 8, throttleFirst: 4, sentMax: 8,
+		since: []KafkaVersion{V0_8_2_0, V0_8_2_0, V0_9_0_0, V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_1_0_0, V2_3_0_0, V2_4_0_0,
+			V3_7_0_0, V4_2_0_0},
+	}
+	apiOffsetFetch = &api{
+		key: keyOffsetFetch, name: "OffsetFetch", flexible: 6, throttleFirst: 4, sentMax: 8,
+		since: []KafkaVersion{V0_8_2_0, V0_8_2_0, V0_10_2_0, V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_4_0_0, V2_5_0_0, V3_0_0_0,
+			V3_7_0_0, V4_2_0_0},
+	}
 	apiFindCoordinator = &api{
 		key: keyFindCoordinator, name: "FindCoordinator", flexible: 3, throttleFirst: 2, sentMax: 3,
 		since: []KafkaVersion{V0_8_2_0, V0_11_0_0, V2_0_0_0, V2_4_0_0, V3_0_0_0, V3_8_0_0, V3_9_0_0},
+	}
+	apiJoinGroup = &api{
+		key: keyJoinGroup, name: "JoinGroup", flexible: 6, throttleFirst: 3, sentMax: 8,
+		since: []KafkaVersion{V0_9_0_0, V0_10_1_0, V0_11_0_0, V2_0_0_0, V2_2_0_0, V2_3_0_0, V2_4_0_0, V2_5_0_0, V3_2_0_0, V3_2_0_0},
+	}
+	apiHeartbeat = &api{
+		key: keyHeartbeat, name: "Heartbeat", flexible: 4, throttleFirst: 2, sentMax: 4,
+		since: []KafkaVersion{V0_9_0_0, V0_11_0_0, V2_0_0_0, V2_3_0_0, V2_4_0_0},
+	}
+	apiLeaveGroup = &api{
+		key: keyLeaveGroup, name: "LeaveGroup", flexible: 4, throttleFirst: 2, sentMax: 5,
+		since: []KafkaVersion{V0_9_0_0, V0_11_0_0, V2_0_0_0, V2_4_0_0, V2_4_0_0, V3_2_0_0},
+	}
+	apiSyncGroup = &api{
+		key: keySyncGroup, name: "SyncGroup", flexible: 4, throttleFirst: 2, sentMax: 5,
+		since: []KafkaVersion{V0_9_0_0, V0_11_0_0, V2_0_0_0, V2_3_0_0, V2_4_0_0, V2_5_0_0},
+	}
+	apiDescribeGroups = &api{
+		key: keyDescribeGroups, name: "DescribeGroups", flexible: 5, throttleFirst: 2, sentMax: 5,
+		since: []KafkaVersion{V0_9_0_0, V1_1_0_0, V2_0_0_0, V2_3_0_0, V2_4_0_0, V2_4_0_0, V4_0_0_0},
+	}
+	apiListGroups = &api{
+		key: keyListGroups, name: "ListGroups", flexible: 3, throttleFirst: 2, sentMax: 5,
+		since: []KafkaVersion{V0_9_0_0, V0_11_0_0, V2_0_0_0, V2_4_0_0, V2_6_0_0, V3_8_0_0},
 	}
 	apiSaslHandshake = &api{
 		key: keySaslHandshake, name: "SaslHandshake", flexible: -1, throttleFirst: -1, sentMax: 1,
@@ -114,9 +164,30 @@ var (
 		key: keyOffsetForLeaderEpoch, name: "OffsetForLeaderEpoch", flexible: 4, throttleFirst: -1, sentMax: 4,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_3_0_0, V2_7_0_0},
 	}
+	apiAddPartitionsToTxn = &api{
+		// Versions from 4 on are for brokers.
+		key: keyAddPartitionsToTxn, name: "AddPartitionsToTxn", flexible: 3, throttleFirst: 1, sentMax: 3,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_7_0_0, V2_8_0_0, V3_5_0_0, V4_0_0_0},
+	}
+	apiAddOffsetsToTxn = &api{
+		key: keyAddOffsetsToTxn, name: "AddOffsetsToTxn", flexible: 3, throttleFirst: 1, sentMax: 3,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_7_0_0, V2_8_0_0, V3_8_0_0},
+	}
+	apiEndTxn = &api{
+		key: keyEndTxn, name: "EndTxn", flexible: 3, throttleFirst: 1, sentMax: 3,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_7_0_0, V2_8_0_0, V3_8_0_0, V4_0_0_0},
+	}
+	apiTxnOffsetCommit = &api{
+		key: keyTxnOffsetCommit, name: "TxnOffsetCommit", flexible: 3, throttleFirst: 1, sentMax: 3,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_5_0_0, V3_8_0_0, V4_0_0_0},
+	}
 	apiSaslAuthenticate = &api{
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
+	}
+	apiDeleteGroups = &api{
+		key: keyDeleteGroups, name: "DeleteGroups", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V1_1_0_0, V2_0_0_0, V2_4_0_0},
 	}
 	apiElectLeaders = &api{
 		key: keyElectLeaders, name: "ElectLeaders", flexible: 2, throttleFirst: 0, sentMax: 2,
@@ -129,6 +200,18 @@ var (
 	apiListPartitionReassignments = &api{
 		key: keyListPartitionReassignments, name: "ListPartitionReassignments", flexible: 0, throttleFirst: 0, sentMax: 0,
 		since: []KafkaVersion{V2_4_0_0},
+	}
+	apiOffsetDelete = &api{
+		key: keyOffsetDelete, name: "OffsetDelete", flexible: -1, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_4_0_0},
+	}
+	apiConsumerGroupHeartbeat = &api{
+		key: keyConsumerGroupHeartbeat, name: "ConsumerGroupHeartbeat", flexible: 0, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V3_7_0_0, V4_0_0_0},
+	}
+	apiConsumerGroupDescribe = &api{
+		key: keyConsumerGroupDescribe, name: "ConsumerGroupDescribe", flexible: 0, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V3_7_0_0, V4_0_0_0},
 	}
 )
 
@@ -153,6 +236,22 @@ func init() {
 		func() body { return new(AlterPartitionReassignmentsResponse) })
 	enter(apiListPartitionReassignments, func() body { return new(ListPartitionReassignmentsRequest) },
 		func() body { return new(ListPartitionReassignmentsResponse) })
+	enter(apiOffsetCommit, func() body { return new(OffsetCommitRequest) }, func() body { return new(OffsetCommitResponse) })
+	enter(apiOffsetFetch, func() body { return new(OffsetFetchRequest) }, func() body { return new(OffsetFetchResponse) })
+	enter(apiJoinGroup, func() body { return new(JoinGroupRequest) }, func() body { return new(JoinGroupResponse) })
+	enter(apiHeartbeat, func() body { return new(HeartbeatRequest) }, func() body { return new(HeartbeatResponse) })
+	enter(apiLeaveGroup, func() body { return new(LeaveGroupRequest) }, func() body { return new(LeaveGroupResponse) })
+	enter(apiSyncGroup, func() body { return new(SyncGroupRequest) }, func() body { return new(SyncGroupResponse) })
+	enter(apiDescribeGroups, func() body { return new(DescribeGroupsRequest) }, func() body { return new(DescribeGroupsResponse) })
+	enter(apiListGroups, func() body { return new(ListGroupsRequest) }, func() body { return new(ListGroupsResponse) })
+	enter(apiAddPartitionsToTxn, func() body { return new(AddPartitionsToTxnRequest) }, func() body { return new(AddPartitionsToTxnResponse) })
+	enter(apiAddOffsetsToTxn, func() body { return new(AddOffsetsToTxnRequest) }, func() body { return new(AddOffsetsToTxnResponse) })
+	enter(apiEndTxn, func() body { return new(EndTxnRequest) }, func() body { return new(EndTxnResponse) })
+	enter(apiTxnOffsetCommit, func() body { return new(TxnOffsetCommitRequest) }, func() body { return new(TxnOffsetCommitResponse) })
+	enter(apiDeleteGroups, func() body { return new(DeleteGroupsRequest) }, func() body { return new(DeleteGroupsResponse) })
+	enter(apiOffsetDelete, func() body { return new(DeleteOffsetsRequest) }, func() body { return new(DeleteOffsetsResponse) })
+	enter(apiConsumerGroupHeartbeat, func() body { return new(ConsumerGroupHeartbeatRequest) }, func() body { return new(ConsumerGroupHeartbeatResponse) })
+	enter(apiConsumerGroupDescribe, func() body { return new(ConsumerGroupDescribeRequest) }, func() body { return new(ConsumerGroupDescribeResponse) })
 	enter(apiSaslAuthenticate, func() body { return new(SaslAuthenticateRequest) }, func() body { return new(SaslAuthenticateResponse) })
 }
 

@@ -12,14 +12,21 @@ type namedPartitions struct {
 	partitions []int32
 }
 
-func (n *namedPartitions) layout(c *wire.Codec) {
-	c.String(&n.topic)
-	c.Int32s(&n.partitions)
+// layNamedPartitions lays out a list of topics and partitions that the API
+// shows as a map; nil stands for null, which means all. idFrom is the first
+// version with topic ids instead of names, negative where there is none.
+func layNamedPartitions(c *wire.Codec, m *map[string][]int32, idFrom int16) {
+	layPartitionLists(c, m, idFrom, wire.NullableValues[namedPartitions])
 }
 
-// layNamedPartitions lays out a list of topics and partitions that the API
-// shows as a map; nil stands for null, which means all.
-func layNamedPartitions(c *wire.Codec, m *map[string][]int32) {
+// layNamedPartitionsNotNull is layNamedPartitions where null can't be said.
+func layNamedPartitionsNotNull(c *wire.Codec, m *map[string][]int32) {
+	layPartitionLists(c, m, -1, wire.Values[namedPartitions])
+}
+
+func layPartitionLists(c *wire.Codec, m *map[string][]int32, idFrom int16,
+	values func(*wire.Codec, *[]namedPartitions, func(*namedPartitions, *wire.Codec)),
+) {
 	var list []namedPartitions
 	if c.Writing() && *m != nil {
 		list = make([]namedPartitions, 0, len(*m))
@@ -27,7 +34,14 @@ func layNamedPartitions(c *wire.Codec, m *map[string][]int32) {
 			list = append(list, namedPartitions{topic, (*m)[topic]})
 		}
 	}
-	wire.NullableValues(c, &list, (*namedPartitions).layout)
+	values(c, &list, func(n *namedPartitions, c *wire.Codec) {
+		if idFrom >= 0 {
+			layTopic(c, idFrom, &n.topic)
+		} else {
+			c.String(&n.topic)
+		}
+		c.Int32s(&n.partitions)
+	})
 	if c.Writing() {
 		return
 	}
@@ -67,7 +81,7 @@ func (r *ElectLeadersRequest) layout(c *wire.Codec) {
 	if c.From(1) {
 		c.Int8((*int8)(&r.Type))
 	}
-	layNamedPartitions(c, &r.TopicPartitions)
+	layNamedPartitions(c, &r.TopicPartitions, -1)
 	c.Int32(&r.TimeoutMs)
 }
 
@@ -237,7 +251,7 @@ func (r *ListPartitionReassignmentsRequest) meta() (*api, *int16) {
 
 func (r *ListPartitionReassignmentsRequest) layout(c *wire.Codec) {
 	c.Int32(&r.TimeoutMs)
-	layNamedPartitions(c, &r.blocks)
+	layNamedPartitions(c, &r.blocks, -1)
 }
 
 func (r *ListPartitionReassignmentsRequest) brokerWait() time.Duration { return millis(r.TimeoutMs) }

@@ -33,6 +33,88 @@ func (b *Broker) InitProducerID(request *InitProducerIDRequest) (*InitProducerID
 	return send[InitProducerIDResponse](b, request)
 }
 
+// JoinGroup asks a group's coordinator for a place in the group; it waits for the
+// other members, up to the request's rebalance timeout.
+func (b *Broker) JoinGroup(request *JoinGroupRequest) (*JoinGroupResponse, error) {
+	return send[JoinGroupResponse](b, request)
+}
+
+// SyncGroup hands in the plan of a group and asks for a member's part of it.
+func (b *Broker) SyncGroup(request *SyncGroupRequest) (*SyncGroupResponse, error) {
+	return send[SyncGroupResponse](b, request)
+}
+
+// Heartbeat tells a group's coordinator that a member is alive.
+func (b *Broker) Heartbeat(request *HeartbeatRequest) (*HeartbeatResponse, error) {
+	return send[HeartbeatResponse](b, request)
+}
+
+// LeaveGroup takes members out of a group.
+func (b *Broker) LeaveGroup(request *LeaveGroupRequest) (*LeaveGroupResponse, error) {
+	return send[LeaveGroupResponse](b, request)
+}
+
+// CommitOffset stores how far a group has come.
+func (b *Broker) CommitOffset(request *OffsetCommitRequest) (*OffsetCommitResponse, error) {
+	return send[OffsetCommitResponse](b, request)
+}
+
+// FetchOffset asks how far groups have come.
+func (b *Broker) FetchOffset(request *OffsetFetchRequest) (*OffsetFetchResponse, error) {
+	return send[OffsetFetchResponse](b, request)
+}
+
+// DescribeGroups asks what groups look like.
+func (b *Broker) DescribeGroups(request *DescribeGroupsRequest) (*DescribeGroupsResponse, error) {
+	return send[DescribeGroupsResponse](b, request)
+}
+
+// ListGroups asks which groups the broker coordinates.
+func (b *Broker) ListGroups(request *ListGroupsRequest) (*ListGroupsResponse, error) {
+	return send[ListGroupsResponse](b, request)
+}
+
+// DeleteGroups deletes groups without members.
+func (b *Broker) DeleteGroups(request *DeleteGroupsRequest) (*DeleteGroupsResponse, error) {
+	return send[DeleteGroupsResponse](b, request)
+}
+
+// DeleteOffsets deletes what is stored of a group's partitions.
+func (b *Broker) DeleteOffsets(request *DeleteOffsetsRequest) (*DeleteOffsetsResponse, error) {
+	return send[DeleteOffsetsResponse](b, request)
+}
+
+// ConsumerGroupHeartbeat is the one request of members of groups of the newer
+// protocol (KIP-848).
+func (b *Broker) ConsumerGroupHeartbeat(request *ConsumerGroupHeartbeatRequest) (*ConsumerGroupHeartbeatResponse, error) {
+	return send[ConsumerGroupHeartbeatResponse](b, request)
+}
+
+// ConsumerGroupDescribe asks what groups of the newer protocol look like.
+func (b *Broker) ConsumerGroupDescribe(request *ConsumerGroupDescribeRequest) (*ConsumerGroupDescribeResponse, error) {
+	return send[ConsumerGroupDescribeResponse](b, request)
+}
+
+// AddPartitionsToTxn adds partitions to a transaction.
+func (b *Broker) AddPartitionsToTxn(request *AddPartitionsToTxnRequest) (*AddPartitionsToTxnResponse, error) {
+	return send[AddPartitionsToTxnResponse](b, request)
+}
+
+// AddOffsetsToTxn adds a group's offsets to a transaction.
+func (b *Broker) AddOffsetsToTxn(request *AddOffsetsToTxnRequest) (*AddOffsetsToTxnResponse, error) {
+	return send[AddOffsetsToTxnResponse](b, request)
+}
+
+// EndTxn commits or aborts a transaction.
+func (b *Broker) EndTxn(request *EndTxnRequest) (*EndTxnResponse, error) {
+	return send[EndTxnResponse](b, request)
+}
+
+// TxnOffsetCommit stores how far a group has come as part of a transaction.
+func (b *Broker) TxnOffsetCommit(request *TxnOffsetCommitRequest) (*TxnOffsetCommitResponse, error) {
+	return send[TxnOffsetCommitResponse](b, request)
+}
+
 // CreateTopics asks the controller to create topics.
 func (b *Broker) CreateTopics(request *CreateTopicsRequest) (*CreateTopicsResponse, error) {
 	return send[CreateTopicsResponse](b, request)

@@ -99,7 +99,7 @@ var unexpressed = map[string][]byte{
 
 // neverNull are fields whose null the API does not tell from an empty value.
 var neverNull = map[string]bool{
-	"MetadataRequest.Name": true, "CreateTopicsResponse.Configs": true,
+	"MetadataRequest.Name": true, "CreateTopicsResponse.Configs": true, "OffsetFetchResponse.Metadata": true,
 }
 
 func (g *schemaFrames) length(n, legacy int) {
@@ -226,6 +226,13 @@ func (g *schemaFrames) value(f schemaField, typ string, index int, first bool) {
 		return
 	default:
 		g.tagged = false
+		if inVersions(f.NullableVersions, g.v) {
+			if null {
+				g.buf = append(g.buf, 0xff)
+				return
+			}
+			g.buf = append(g.buf, 1)
+		}
 		fs := f.Fields
 		for _, c := range g.s.CommonStructs {
 			if c.Name == typ {

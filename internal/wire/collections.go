@@ -333,3 +333,23 @@ func (c *Codec) Finish() {
 		c.Invalid(nil, "invalid length: %d bytes left over", len(c.buf))
 	}
 }
+
+// NullableStruct lays out a struct held by pointer whose nil is null: a byte
+// before it says which, -1 for null.
+func NullableStruct[T any](c *Codec, p **T, layout func(*T, *Codec)) {
+	mark := int8(1)
+	if c.writing && *p == nil {
+		mark = -1
+	}
+	c.Int8(&mark)
+	switch {
+	case c.err != nil:
+	case mark < 0:
+		*p = nil
+	default:
+		if !c.writing {
+			*p = new(T)
+		}
+		Struct(c, *p, layout)
+	}
+}
