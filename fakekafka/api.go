@@ -70,7 +70,7 @@ func handlerOf(a API) handler {
 	case SaslAuthenticate:
 		return (*conn).saslAuthenticate
 	}
-	return nil
+	return groupHandlerOf(a)
 }
 
 // offer is what the cluster has of one API.
@@ -104,8 +104,10 @@ func oldestVersion(a API, release sarama.KafkaVersion) int16 {
 		return fetchBatches
 	case ListOffsets, DeleteTopics:
 		return 1
-	case CreateTopics, OffsetForLeaderEpoch:
+	case CreateTopics, OffsetForLeaderEpoch, OffsetCommit:
 		return 2
+	case OffsetFetch:
+		return 1
 	}
 	return 0
 }

@@ -332,4 +332,5 @@ func (c *Cluster) deleteTopic(t *topic) {
 	for _, p := range current.partitions {
 		p.remove()
 	}
+	c.forgetOffsets(current.name)
 }

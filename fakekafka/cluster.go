@@ -22,6 +22,7 @@ type Cluster struct {
 	brokers []*broker // by id - 1
 	offers  *offers
 	events  *history
+	groups  *groups
 
 	done       chan struct{} // closed when Close begins
 	ended      chan struct{} // closed when Close has waited for every goroutine
@@ -56,6 +57,7 @@ func Start(opts Options) (*Cluster, error) {
 		opts: opts, id: id.String(), events: newHistory(opts.HistoryMax),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
+	c.groups = newGroups(c)
 	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
 	c.mu.transactional = make(map[string]*transactionalID)
@@ -125,6 +127,7 @@ func (c *Cluster) Close() error {
 		b.shut(true)
 		done()
 	}
+	c.groups.close()
 	c.goroutines.Wait()
 	for _, b := range c.brokers {
 		b.reserved.release()

@@ -264,6 +264,7 @@ func (c *Cluster) StopBroker(broker int32) error {
 	}
 	b.shut(false)
 	b.sessions.clear()
+	c.groups.changed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.catalog.Load().byName {
@@ -323,6 +324,7 @@ func (c *Cluster) RestartBroker(broker int32) error {
 		}
 	}
 	c.mu.Unlock()
+	c.groups.changed()
 	return b.listen()
 }
 

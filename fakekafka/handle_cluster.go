@@ -173,8 +173,14 @@ func (c *conn) topicMetadata(r *Request, t *topic) *sarama.TopicMetadata {
 }
 
 // coordinator is the broker that coordinates a group or a transactional id: the
-// same for as long as it is up; nil when no broker is.
+// same for as long as it is up, and again when it is back; nil when no broker
+// is.
 func (c *Cluster) coordinator(kind sarama.CoordinatorType, key string) *broker {
+	if kind == sarama.CoordinatorGroup {
+		if moved, _ := c.groups.place(key); moved != 0 && c.broker(moved).isUp() {
+			return c.broker(moved)
+		}
+	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte{byte(kind)})
 	_, _ = hash.Write([]byte(key))

@@ -58,6 +58,9 @@ type Options struct {
 	// by default; a negative number means none.
 	FetchSessions int
 
+	// Groups says how consumer groups are coordinated.
+	Groups GroupOptions
+
 	// Users of SASL/PLAIN with their passwords. Where there are any, every
 	// connection has to authenticate.
 	Users map[string]string
@@ -116,6 +119,9 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.HistoryMax, defaultHistoryMax)
 	if o.Version == (sarama.KafkaVersion{}) {
 		o.Version = sarama.MaxVersion
+	}
+	if err := o.Groups.withDefaults(); err != nil {
+		return o, err
 	}
 	o.MaxVersions, o.Users = maps.Clone(o.MaxVersions), maps.Clone(o.Users)
 	switch {

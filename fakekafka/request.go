@@ -70,6 +70,8 @@ func (r *Request) Partitions() (list []TopicPartition) {
 		for _, p := range bridge.EpochsWanted(r.Body) {
 			add(p.Topic, false, p.Partition)
 		}
+	default:
+		r.groupPartitions(add)
 	}
 	return list
 }
