@@ -113,7 +113,7 @@ func oldestVersion(a API, release sarama.KafkaVersion) int16 {
 }
 
 // newOffers works out what a release offers.
-func newOffers(release sarama.KafkaVersion, highest map[API]int16) (*offers, error) {
+func newOffers(release sarama.KafkaVersion, highest map[API]int16, classicOnly bool) (*offers, error) {
 	list := new(offers)
 	for _, v := range bridge.Versions() {
 		key := API(v.Key)
@@ -135,6 +135,9 @@ func newOffers(release sarama.KafkaVersion, highest map[API]int16) (*offers, err
 		}
 		if bound, ok := highest[key]; ok {
 			o.max = min(o.max, bound)
+		}
+		if key.newerGroups() && (classicOnly || !release.IsAtLeast(sarama.V4_0_0_0)) {
+			o.handle = nil // in 3.7 to 3.9 it was for trials, and off by default
 		}
 		if o.handle != nil && o.max >= o.min {
 			list[key] = o

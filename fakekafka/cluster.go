@@ -61,7 +61,7 @@ func Start(opts Options) (*Cluster, error) {
 	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
 	c.mu.transactional = make(map[string]*transactionalID)
-	if c.offers, err = newOffers(opts.Version, opts.MaxVersions); err != nil {
+	if c.offers, err = newOffers(opts.Version, opts.MaxVersions, opts.Groups.ClassicOnly); err != nil {
 		return nil, err
 	}
 	if err := c.start(); err != nil {

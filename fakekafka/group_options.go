@@ -29,6 +29,11 @@ type GroupOptions struct {
 	// SessionTimeout and HeartbeatInterval are what members of the newer
 	// protocol are told, 45 s and 5 s by default.
 	SessionTimeout, HeartbeatInterval time.Duration
+	// AssignmentInterval is how long at least lies between two plans of a group
+	// of the newer protocol, as Kafka has it from 4.3 on: until then, members go
+	// on with the plan before, in which new ones have nothing. 0, the default,
+	// makes a plan at once.
+	AssignmentInterval time.Duration
 }
 
 const (
@@ -49,6 +54,7 @@ func (o *GroupOptions) withDefaults() error {
 		{"SessionTimeoutMax", &o.SessionTimeoutMax, defaultSessionTimeoutMax},
 		{"InitialRebalanceDelay", &o.InitialRebalanceDelay, 0},
 		{"SessionTimeout", &o.SessionTimeout, defaultSessionTimeout},
+		{"AssignmentInterval", &o.AssignmentInterval, 0},
 		{"HeartbeatInterval", &o.HeartbeatInterval, defaultHeartbeatInterval},
 	} {
 		if *d.p < 0 {

@@ -44,6 +44,10 @@ func (s *script) name(id string) string {
 		return "-"
 	}
 	if s.names[id] == "" {
+		if len(id) == 22 { // of the newer protocol
+			s.names[id] = fmt.Sprintf("<%d>", len(s.names)+1)
+			return s.names[id]
+		}
 		if len(id) < 36 { // not one that a broker has made
 			return id
 		}
@@ -350,6 +354,7 @@ var oracleProperties = map[string]string{
 
 // oracleProperties4 are those that only Kafka 4 has.
 var oracleProperties4 = map[string]string{
+	"group.consumer.assignment.interval.ms": "0", "group.consumer.min.assignment.interval.ms": "0",
 	"group.consumer.migration.policy": "disabled", "group.consumer.max.size": "4",
 	"group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "2000",
 	"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "500",

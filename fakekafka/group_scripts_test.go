@@ -8,13 +8,16 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// groupScripts are what both a real Kafka and the embedded cluster are put
-// through.
-var groupScripts = []struct {
+// groupScript is one run of requests.
+type groupScript struct {
 	name string
 	new  bool // for Kafka 4 only
 	run  func(*script)
-}{
+}
+
+// groupScripts are what both a real Kafka and the embedded cluster are put
+// through.
+var groupScripts = []groupScript{
 	{"versions", false, func(s *script) {
 		for version := range int16(10) {
 			s.group = fmt.Sprintf("%s-%d", s.group, version)

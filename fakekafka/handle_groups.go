@@ -45,11 +45,18 @@ func groupHandlerOf(a API) handler {
 		return (*conn).deleteGroups
 	case TxnOffsetCommit:
 		return (*conn).txnOffsetCommit
+	case ConsumerGroupHeartbeat:
+		return (*conn).consumerGroupHeartbeat
+	case ConsumerGroupDescribe:
+		return (*conn).consumerGroupDescribe
 	case OffsetDelete:
 		return (*conn).offsetDelete
 	}
 	return nil
 }
+
+// newerGroups says whether an API is one of the newer protocol (KIP-848).
+func (a API) newerGroups() bool { return a == ConsumerGroupHeartbeat || a == ConsumerGroupDescribe }
 
 // joinGroup answers when the group's next generation begins.
 func (c *conn) joinGroup(r *Request) (any, error) {
