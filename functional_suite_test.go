@@ -34,6 +34,7 @@ func runFunctional(t *testing.T, s *site) {
 		{"the closest replica", functionalReplica},
 		{"a consumer of a topic that is created again", functionalConsumeAgain},
 		{"offsets that the log does not have", functionalReset},
+		{"consumer groups", functionalGroup},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
