@@ -15,6 +15,7 @@ import (
 type groupOffsets struct {
 	committed map[TopicPartition]CommittedOffset
 	pending   map[int64]map[TopicPartition]CommittedOffset // of open transactions, by producer id
+	ended     map[int64]int                                // transactions, by producer id
 	history   []OffsetCommitted
 }
 
@@ -128,6 +129,10 @@ func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.mu.offsets.ended == nil {
+		g.mu.offsets.ended = make(map[int64]int)
+	}
+	g.mu.offsets.ended[producerID]++
 	offsets := g.mu.offsets.pending[producerID]
 	delete(g.mu.offsets.pending, producerID)
 	if !commit {
@@ -136,6 +141,18 @@ func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
 	for _, at := range slices.SortedFunc(maps.Keys(offsets), compareTopicPartitions) {
 		g.commitLocked(committing{generation: -1, producerID: producerID}, at, offsets[at])
 	}
+}
+
+// endedGroupTxns is how many transactions of a producer with offsets of a group
+// have ended.
+func (c *Cluster) endedGroupTxns(id string, producerID int64) int {
+	g := c.groups.find(id, false)
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mu.offsets.ended[producerID]
 }
 
 // forgetOffsets drops the offsets that all groups have stored for a topic that

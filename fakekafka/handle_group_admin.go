@@ -107,8 +107,8 @@ func (c *conn) listGroups(r *Request) (any, error) {
 	wanted := func(filter []string, s string) bool {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, s) })
 	}
-	for _, g := range c.cluster.groups.all() {
-		g, err := c.cluster.enter(c.broker, g.id, false)
+	for _, known := range c.cluster.groups.all() {
+		g, err := c.cluster.enter(c.broker, known.id, false)
 		if err == sarama.ErrOffsetsLoadInProgress {
 			return &sarama.ListGroupsResponse{Err: sarama.ErrOffsetsLoadInProgress}, nil
 		}
