@@ -54,12 +54,13 @@ func (c *conn) describeGroups(r *Request) (any, error) {
 		if err == nil {
 			g.leave()
 		}
-		if d.AuthorizedOperations = c.groupOperations(req.IncludeAuthorizedOperations); why == "" {
-			continue
+		if why != "" {
+			if d.State = string(phaseDead); r.Version >= describeSaysNoGroup {
+				d.Err, d.ErrorMessage = sarama.ErrGroupIDNotFound, &why
+				continue
+			}
 		}
-		if d.State = string(phaseDead); r.Version >= describeSaysNoGroup {
-			d.Err, d.ErrorMessage = sarama.ErrGroupIDNotFound, &why
-		}
+		d.AuthorizedOperations = c.groupOperations(req.IncludeAuthorizedOperations)
 	}
 	return resp, nil
 }
