@@ -117,14 +117,11 @@ func (c *Cluster) Group(id string) (GroupState, bool) {
 	g.settleLocked()
 	defer g.armLocked()
 	s := GroupState{
-		ID: id, Coordinator: g.mu.home, Offsets: maps.Clone(g.mu.offsets.committed),
+		ID: id, Coordinator: g.mu.home, Offsets: visible(make(map[TopicPartition]CommittedOffset), g.mu.offsets.committed),
 		PendingOffsets: make(map[TopicPartition]CommittedOffset), Departures: slices.Clone(g.mu.departures),
 	}
-	if s.Offsets == nil {
-		s.Offsets = make(map[TopicPartition]CommittedOffset)
-	}
 	for _, offsets := range g.mu.offsets.pending {
-		maps.Copy(s.PendingOffsets, offsets)
+		visible(s.PendingOffsets, offsets)
 	}
 	if g.mu.consumer != nil {
 		g.mu.consumer.describe(&s)
