@@ -173,6 +173,17 @@ func (c *Cluster) Commits(id string) []OffsetCommitted {
 	return slices.Clone(g.mu.offsets.history)
 }
 
+// FailGroup refuses the next so many requests of an API that name a group, as a
+// whole, or all until undo is called if times is negative.
+func (c *Cluster) FailGroup(api API, group string, err sarama.KError, times int) (undo func()) {
+	return c.handleTimes(times, func(r *Request) *Reply {
+		if r.API != api || !slices.Contains(r.Groups(), group) {
+			return nil
+		}
+		return &Reply{Err: err}
+	})
+}
+
 // Rebalance has the members of a group join again, or, in the newer protocol,
 // makes a new plan in another epoch.
 func (c *Cluster) Rebalance(id string) error {

@@ -16,7 +16,7 @@ type groupOffsets struct {
 	committed map[TopicPartition]storedOffset
 	pending   map[int64]map[TopicPartition]storedOffset // of open transactions, by producer id
 	serial    int                                       // of the last commit
-	ended     map[int64]int                                // transactions, by producer id
+	ended     map[int64]int                             // transactions, by producer id
 	history   []OffsetCommitted
 }
 
