@@ -24,6 +24,29 @@
 // replicas of a partition share one log: a follower is always in sync while its
 // broker is up, unless Cluster.SetReplicaEnd says otherwise.
 //
+// # Consumer groups
+//
+// Groups are coordinated as by Kafka 4.3: the classic protocol with static
+// members (KIP-345), the newer one (KIP-848) where Options.Version is 4.0 or
+// later, and their offsets, in transactions too. A group is coordinated by the
+// broker that its id's hash falls on, or by the next one while that is stopped:
+// when it is back, so is the group. Cluster.MoveCoordinator has another do it.
+// What Kafka writes to __consumer_offsets goes along: offsets, members of the
+// last generation that had a plan, all of a group of the newer protocol.
+// Requests that wait at the last coordinator are answered NOT_COORDINATOR, and
+// sessions begin anew.
+//
+// Differences from Kafka: sessions may be as short as a test likes, an empty
+// group waits for nobody, and a plan of the newer protocol is made at once (see
+// GroupOptions); regular expressions are Go's, and looked at with each
+// heartbeat; offsets and groups do not expire; a group with members of one
+// protocol takes none of the other, as with group.consumer.migration.policy
+// "disabled"; which of several even plans is made is not Kafka's choice.
+//
+// Cluster.Group shows what a coordinator knows, Cluster.Commits in which order
+// offsets were stored; Cluster.Rebalance, SetOffset and SetCoordinatorLoading
+// do what a test would wait for in vain.
+//
 // # Who owns what
 //
 // A Cluster's topics and partitions are reached through an immutable catalog
@@ -32,12 +55,20 @@
 // guards its leader, epoch, replicas, log and producers, so that a request sees
 // them together. A broker's lock guards its listener and its connections. The
 // locks nest in that order: cluster, broker, partition; none is held over I/O,
-// a channel send or a user's callback.
+// a channel that may block or a user's callback.
+//
+// A group's own lock guards all that its coordinator knows: phase, members,
+// plan, offsets. Only the lock of the list of groups is taken with it. A group
+// has one timer, for what is due next, and none while it has no members; when
+// it fires, a goroutine takes the lock, does what is due and ends. A request to
+// join or to sync that has to wait leaves a channel of capacity 1 with its
+// member, in which whoever completes the rebalance puts the answer, and waits
+// on its connection's goroutine; the connection's end leaves the member be.
 //
 // Goroutines: each broker with a listener has one that accepts, which ends when
 // the listener is closed. Each connection has one, conn.serve, which reads a
 // request, handles it and writes the answer, one after the other, as Kafka
 // does; it ends when the connection is closed by either side. Whatever it waits
-// for, it stops waiting when the connection is cut. Close cuts all of them and
-// waits until they have ended.
+// for, it stops waiting when the connection is cut. Close cuts all of them, stops
+// the groups' timers, and waits until all have ended.
 package fakekafka

@@ -58,6 +58,15 @@ func FuzzConnection(f *testing.F) {
 		request(Fetch, 4, append(append(bytes.Repeat([]byte{0xff}, 4), make([]byte, 8)...),
 			append([]byte{0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0}, append(make([]byte, 8), 0, 1, 0, 0)...)...)...),
 		fuzzProduce(), append(fuzzProduce(), fuzzProduce()...),
+		fuzzJoin(), append(fuzzJoin(), fuzzJoin()...),
+		request(OffsetCommit, 2, append(append([]byte{0, 1, 'g', 0xff, 0xff, 0xff, 0xff, 0, 0}, bytes.Repeat([]byte{0xff}, 8)...),
+			0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 'm')...),
+		request(OffsetFetch, 1, 0, 1, 'g', 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0),
+		request(SyncGroup, 0, 0, 1, 'g', 0, 0, 0, 1, 0, 1, 'm', 0, 0, 0, 1, 0, 1, 'm', 0, 0, 0, 1, 7),
+		request(LeaveGroup, 0, 0, 1, 'g', 0, 1, 'm'), request(Heartbeat, 0, 0, 1, 'g', 0, 0, 0, 1, 0, 1, 'm'),
+		request(DescribeGroups, 0, 0, 0, 0, 1, 0, 1, 'g'), request(ListGroups, 0), request(DeleteGroups, 0, 0, 0, 0, 1, 0, 1, 'g'),
+		request(ConsumerGroupHeartbeat, 1, 0, 2, 'g', 2, 'm', 0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 2, 2, 't', 0, 0, 0, 1, 0),
+		request(ConsumerGroupDescribe, 1, 0, 2, 2, 'g', 1, 0),
 	} {
 		f.Add(false, seed)
 		f.Add(true, seed)
@@ -119,6 +128,13 @@ func TestPlainRecordsTakesUsualBatches(t *testing.T) {
 	}
 }
 
+// fuzzJoin is a JoinGroup request without a member id, by a version that needs
+// none.
+func fuzzJoin() []byte {
+	return request(JoinGroup, 0, 0, 1, 'g', 0, 0, 0x27, 0x10, 0, 0, 0, 8, 'c', 'o', 'n', 's', 'u', 'm', 'e', 'r',
+		0, 0, 0, 1, 0, 1, 'r', 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)
+}
+
 // fuzzProduce is a Produce request with one good record for t/0.
 func fuzzProduce() []byte {
 	body := append([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0}, 0, 0, 0, 0)
@@ -129,8 +145,11 @@ func fuzzProduce() []byte {
 
 func TestFuzzSeedsAreGood(t *testing.T) {
 	cluster := New(t, Options{InMemory: true, Topics: []Topic{{Name: "t"}}})
-	if err := serveScript(cluster, bytes.NewReader(fuzzProduce())); err != io.EOF {
+	if err := serveScript(cluster, bytes.NewReader(append(fuzzProduce(), fuzzJoin()...))); err != io.EOF && err != errGone {
 		t.Fatal(err)
+	}
+	if g, ok := cluster.Group("g"); !ok || g.Generation != 1 {
+		t.Fatalf("group %+v, %v", g, ok)
 	}
 	if records, err := cluster.Records("t", 0); err != nil || len(records) != 1 || time.Since(records[0].Timestamp) > time.Hour {
 		t.Fatalf("records %v, %v", records, err)

@@ -117,14 +117,11 @@ func (c *Cluster) Group(id string) (GroupState, bool) {
 	g.settleLocked()
 	defer g.armLocked()
 	s := GroupState{
-		ID: id, Coordinator: g.mu.home, Offsets: maps.Clone(g.mu.offsets.committed),
+		ID: id, Coordinator: g.mu.home, Offsets: visible(make(map[TopicPartition]CommittedOffset), g.mu.offsets.committed),
 		PendingOffsets: make(map[TopicPartition]CommittedOffset), Departures: slices.Clone(g.mu.departures),
 	}
-	if s.Offsets == nil {
-		s.Offsets = make(map[TopicPartition]CommittedOffset)
-	}
 	for _, offsets := range g.mu.offsets.pending {
-		maps.Copy(s.PendingOffsets, offsets)
+		visible(s.PendingOffsets, offsets)
 	}
 	if g.mu.consumer != nil {
 		g.mu.consumer.describe(&s)
@@ -174,6 +171,17 @@ func (c *Cluster) Commits(id string) []OffsetCommitted {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.mu.offsets.history)
+}
+
+// FailGroup refuses the next so many requests of an API that name a group, as a
+// whole, or all until undo is called if times is negative.
+func (c *Cluster) FailGroup(api API, group string, err sarama.KError, times int) (undo func()) {
+	return c.handleTimes(times, func(r *Request) *Reply {
+		if r.API != api || !slices.Contains(r.Groups(), group) {
+			return nil
+		}
+		return &Reply{Err: err}
+	})
 }
 
 // Rebalance has the members of a group join again, or, in the newer protocol,

@@ -13,8 +13,10 @@ import (
 // groupOffsets are how far a group has come, by its commits. The lock of its
 // group guards them.
 type groupOffsets struct {
-	committed map[TopicPartition]CommittedOffset
-	pending   map[int64]map[TopicPartition]CommittedOffset // of open transactions, by producer id
+	committed map[TopicPartition]storedOffset
+	pending   map[int64]map[TopicPartition]storedOffset // of open transactions, by producer id
+	serial    int                                       // of the last commit
+	ended     map[int64]int                             // transactions, by producer id
 	history   []OffsetCommitted
 }
 
@@ -24,6 +26,12 @@ type CommittedOffset struct {
 	LeaderEpoch int32 // of the record before, -1 when unknown
 	Metadata    string
 	Time        time.Time // of the commit
+}
+
+// storedOffset is an offset and its place among all commits.
+type storedOffset struct {
+	CommittedOffset
+	serial int
 }
 
 // OffsetCommitted is one offset that a coordinator has stored for a group.
@@ -51,30 +59,35 @@ type committing struct {
 func (g *group) storeLocked(who committing, at TopicPartition, o CommittedOffset) {
 	at.Topic, o.Metadata = strings.Clone(at.Topic), strings.Clone(o.Metadata)
 	s := &g.mu.offsets
+	s.serial++
+	stored := storedOffset{o, s.serial}
 	if who.producerID < 0 {
-		g.commitLocked(who, at, o)
+		g.commitLocked(who, at, stored)
 		return
 	}
 	if s.pending == nil {
-		s.pending = make(map[int64]map[TopicPartition]CommittedOffset)
+		s.pending = make(map[int64]map[TopicPartition]storedOffset)
 	}
 	if s.pending[who.producerID] == nil {
-		s.pending[who.producerID] = make(map[TopicPartition]CommittedOffset)
+		s.pending[who.producerID] = make(map[TopicPartition]storedOffset)
 	}
-	s.pending[who.producerID][at] = o
+	s.pending[who.producerID][at] = stored
 }
 
-func (g *group) commitLocked(who committing, at TopicPartition, o CommittedOffset) {
+func (g *group) commitLocked(who committing, at TopicPartition, o storedOffset) {
 	s := &g.mu.offsets
+	if s.committed[at].serial > o.serial {
+		return // what was committed since the transaction did goes before it
+	}
 	if s.committed == nil {
-		s.committed = make(map[TopicPartition]CommittedOffset)
+		s.committed = make(map[TopicPartition]storedOffset)
 	}
 	s.committed[at] = o
 	if len(s.history) >= g.cluster.opts.HistoryMax {
 		s.history = slices.Delete(s.history, 0, 1)
 	}
 	s.history = append(s.history, OffsetCommitted{
-		Topic: at.Topic, Partition: at.Partition, CommittedOffset: o,
+		Topic: at.Topic, Partition: at.Partition, CommittedOffset: o.CommittedOffset,
 		Member: who.member, Generation: who.generation, ProducerID: who.producerID,
 	})
 }
@@ -89,18 +102,17 @@ func (s *groupOffsets) unstable(at TopicPartition) bool {
 	return false
 }
 
-// partitions lists those that have an offset or may get one, in order.
+// partitions lists those that have an offset, in order.
 func (s *groupOffsets) partitions() []TopicPartition {
-	all := make(map[TopicPartition]struct{})
-	for at := range s.committed {
-		all[at] = struct{}{}
+	return slices.SortedFunc(maps.Keys(s.committed), compareTopicPartitions)
+}
+
+// visible are offsets as users see them.
+func visible(to map[TopicPartition]CommittedOffset, offsets map[TopicPartition]storedOffset) map[TopicPartition]CommittedOffset {
+	for at, o := range offsets {
+		to[at] = o.CommittedOffset
 	}
-	for _, offsets := range s.pending {
-		for at := range offsets {
-			all[at] = struct{}{}
-		}
-	}
-	return slices.SortedFunc(maps.Keys(all), compareTopicPartitions)
+	return to
 }
 
 func compareTopicPartitions(a, b TopicPartition) int {
@@ -109,7 +121,7 @@ func compareTopicPartitions(a, b TopicPartition) int {
 
 // forget drops what is stored for the partitions of a topic.
 func (s *groupOffsets) forget(topic string) {
-	of := func(at TopicPartition, _ CommittedOffset) bool { return at.Topic == topic }
+	of := func(at TopicPartition, _ storedOffset) bool { return at.Topic == topic }
 	maps.DeleteFunc(s.committed, of)
 	for id, offsets := range s.pending {
 		if maps.DeleteFunc(offsets, of); len(offsets) == 0 {
@@ -128,6 +140,10 @@ func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.mu.offsets.ended == nil {
+		g.mu.offsets.ended = make(map[int64]int)
+	}
+	g.mu.offsets.ended[producerID]++
 	offsets := g.mu.offsets.pending[producerID]
 	delete(g.mu.offsets.pending, producerID)
 	if !commit {
@@ -136,6 +152,18 @@ func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
 	for _, at := range slices.SortedFunc(maps.Keys(offsets), compareTopicPartitions) {
 		g.commitLocked(committing{generation: -1, producerID: producerID}, at, offsets[at])
 	}
+}
+
+// endedGroupTxns is how many transactions of a producer with offsets of a group
+// have ended.
+func (c *Cluster) endedGroupTxns(id string, producerID int64) int {
+	g := c.groups.find(id, false)
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mu.offsets.ended[producerID]
 }
 
 // forgetOffsets drops the offsets that all groups have stored for a topic that

@@ -366,18 +366,18 @@ func oracleOptions(version sarama.KafkaVersion) fakekafka.Options {
 	}}
 }
 
-// TestGroupsLikeKafka sends the same requests to a real Kafka and to the
+// TestCoordinatorLikeKafka sends the same requests to a real Kafka and to the
 // embedded cluster, which have to answer alike.
-func TestGroupsLikeKafka(t *testing.T) {
+func TestCoordinatorLikeKafka(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real Kafka, which -short leaves out")
 	}
 	for _, release := range []string{"4.3.1", "3.9.1"} {
-		t.Run(release, func(t *testing.T) { groupsLike(t, release) })
+		t.Run(release, func(t *testing.T) { coordinatorLike(t, release) })
 	}
 }
 
-func groupsLike(t *testing.T, release string) {
+func coordinatorLike(t *testing.T, release string) {
 	var addr string
 	old := strings.HasPrefix(release, "3")
 	if addr = os.Getenv("KAFKA_ORACLE_" + release[:1]); addr == "" {
@@ -393,10 +393,10 @@ func groupsLike(t *testing.T, release string) {
 				o.Properties[k] = v
 			}
 		}
-		real, err := kafkalocal.Start(t.Context(), o)
+		cluster, err := kafkalocal.Start(t.Context(), o)
 		must(t, err)
-		t.Cleanup(func() { _ = real.Close() })
-		addr = real.Addrs()[0]
+		t.Cleanup(func() { _ = cluster.Close() })
+		addr = cluster.Addrs()[0]
 	}
 	version, err := sarama.ParseKafkaVersion(release)
 	if err != nil {

@@ -382,6 +382,126 @@ var groupScripts = []groupScript{
 		p.id = "x"
 		p.join()
 	}},
+	{"leave-waiting", false, func(s *script) {
+		a, b, o := s.member("a", 9), s.member("b", 9), s.conn()
+		leave := func(id string) {
+			s.noteLeave("o", o, &sarama.LeaveGroupRequest{Version: 5, GroupId: s.group, Members: []sarama.MemberIdentity{{MemberId: id}}})
+		}
+		a.enter()
+		a.sync()
+		b.join()
+		bj := b.start() // waits for a
+		leave(b.id)
+		bj()
+		s.describe(o)
+		a.beat()
+		aj := a.start()
+		aj()
+		a.sync()
+		b.id = ""
+		b.join()
+		bj, aj = b.start(), a.start()
+		aj()
+		bj()
+		leave(a.id) // who has not made a plan
+		s.describe(o)
+		b.beat()
+		b.sync()
+		b.join()
+		b.sync()
+		c := s.member("c", 9)
+		c.join()
+		b.protocols = []string{"range=u"}
+		bj = b.start() // waits for c, who only has an id
+		s.describe(o)
+		leave(c.id)
+		bj()
+		s.describe(o)
+		leave(b.id)
+		s.describe(o)
+	}},
+	{"static-leaves", false, func(s *script) {
+		a, o := s.member("a", 9).static("i"), s.conn()
+		a.session = 700
+		a.enter()
+		a.sync()
+		time.Sleep(1000 * time.Millisecond)
+		s.describe(o)
+		a.beat()
+		a.id = ""
+		a.enter()
+		a.protocols = []string{"range=u"}
+		a.join()
+		a.join() // in CompletingRebalance, with the same
+		a.sync()
+		a.join() // the leader, in Stable
+		a.leave()
+		s.describe(o)
+	}},
+	{"admin", false, func(s *script) {
+		m := s.member("m", 9)
+		del := func() {
+			r, err := m.b.DeleteGroups(&sarama.DeleteGroupsRequest{Version: 2, Groups: []string{s.group, "none"}})
+			must(s.t, err)
+			s.say("delete: %s %s", code(r.GroupErrorCodes[s.group]), code(r.GroupErrorCodes["none"]))
+		}
+		list := func(states, types []string) {
+			r, err := m.b.ListGroups(&sarama.ListGroupsRequest{Version: 5, StatesFilter: states, TypesFilter: types})
+			must(s.t, err)
+			kind, ok := r.Groups[s.group]
+			s.say("list %v %v: %s %v %q %v", states, types, code(r.Err), ok, kind, r.GroupsData[s.group])
+		}
+		describe := func() {
+			for version := range int16(7) {
+				if version == 6 && s.old {
+					continue
+				}
+				r, err := m.b.DescribeGroups(&sarama.DescribeGroupsRequest{Version: version, Groups: []string{s.group, "none"}, IncludeAuthorizedOperations: version >= 3})
+				must(s.t, err)
+				for _, g := range r.Groups {
+					s.say("described v%d: %s %s %q %q %d members %x why %v", version, code(g.Err), g.State, g.ProtocolType, g.Protocol, len(g.Members), uint32(g.AuthorizedOperations), g.ErrorMessage != nil)
+				}
+			}
+		}
+		del()
+		list(nil, nil)
+		describe()
+		m.commit(8, 1)
+		list(nil, nil)
+		describe()
+		del()
+		s.fetchAll(m.b)
+		m.join()
+		list([]string{"Empty"}, nil)
+		del()
+		m.join()
+		m.id = ""
+		m.enter()
+		list([]string{"CompletingRebalance"}, []string{"classic"})
+		del()
+		m.sync()
+		list([]string{"stable", "Empty"}, []string{"Classic"})
+		list([]string{"Empty"}, nil)
+		list([]string{"nonsense"}, nil)
+		list(nil, []string{"consumer"})
+		describe()
+		del()
+		m.leave()
+		list(nil, nil)
+		del()
+		describe()
+		list(nil, nil)
+		for version := range int16(7) {
+			for _, kind := range []sarama.CoordinatorType{0, 9} {
+				r, err := m.b.FindCoordinator(&sarama.FindCoordinatorRequest{Version: version, CoordinatorKey: s.group, CoordinatorType: kind})
+				if err != nil {
+					s.say("find v%d %d: %v", version, kind, err)
+					continue
+				}
+				s.say("find v%d %d: %s %v", version, kind, code(r.Err), r.Coordinator != nil)
+			}
+		}
+	}},
 	{"offsets", false, func(s *script) {
 		b := s.conn()
 		s.fetchAll(b)

@@ -54,12 +54,13 @@ func (c *conn) describeGroups(r *Request) (any, error) {
 		if err == nil {
 			g.leave()
 		}
-		if d.AuthorizedOperations = c.groupOperations(req.IncludeAuthorizedOperations); why == "" {
-			continue
+		if why != "" {
+			if d.State = string(phaseDead); r.Version >= describeSaysNoGroup {
+				d.Err, d.ErrorMessage = sarama.ErrGroupIDNotFound, &why
+				continue
+			}
 		}
-		if d.State = string(phaseDead); r.Version >= describeSaysNoGroup {
-			d.Err, d.ErrorMessage = sarama.ErrGroupIDNotFound, &why
-		}
+		d.AuthorizedOperations = c.groupOperations(req.IncludeAuthorizedOperations)
 	}
 	return resp, nil
 }
@@ -107,8 +108,8 @@ func (c *conn) listGroups(r *Request) (any, error) {
 	wanted := func(filter []string, s string) bool {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, s) })
 	}
-	for _, g := range c.cluster.groups.all() {
-		g, err := c.cluster.enter(c.broker, g.id, false)
+	for _, known := range c.cluster.groups.all() {
+		g, err := c.cluster.enter(c.broker, known.id, false)
 		if err == sarama.ErrOffsetsLoadInProgress {
 			return &sarama.ListGroupsResponse{Err: sarama.ErrOffsetsLoadInProgress}, nil
 		}

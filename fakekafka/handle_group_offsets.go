@@ -49,6 +49,7 @@ type storing struct {
 	who        committing
 	instance   *string
 	version    int16
+	ended      int // how many transactions of the producer had ended before this one was asked for
 	partitions []storingPartition
 }
 
@@ -84,14 +85,15 @@ func (s *storing) run(c *conn, missing sarama.KError) {
 	}
 	inTransaction := s.who.producerID >= 0
 	g, err := c.cluster.enter(c.broker, s.group, s.who.generation < 0)
-	refusal := sarama.ErrNoError
-	if err != nil {
-		refusal = codeOfGroup(err, missing)
-	} else {
+	refusal := codeOfGroup(err, missing)
+	if err == nil {
 		defer g.leave()
 		refusal = g.mayCommitLocked(s.who.member, s.instance, s.who.generation, s.version, inTransaction)
-		if inTransaction && refusal == sarama.ErrStaleMemberEpoch {
+		switch {
+		case inTransaction && refusal == sarama.ErrStaleMemberEpoch:
 			refusal = sarama.ErrIllegalGeneration
+		case inTransaction && g.mu.offsets.ended[s.who.producerID] != s.ended:
+			refusal = sarama.ErrOffsetsLoadInProgress // the transaction is over already; the client asks again
 		}
 	}
 	for i := range s.partitions {
@@ -141,7 +143,8 @@ func (c *conn) txnOffsetCommit(r *Request) (any, error) {
 			s.add(r, r.resolve(topic, p.Partition, false, true), p.Offset, p.LeaderEpoch, p.Metadata)
 		}
 	}
-	if s.known() {
+	if s.known() && c.cluster.coordinator(sarama.CoordinatorGroup, req.GroupID) == c.broker {
+		s.ended = c.cluster.endedGroupTxns(req.GroupID, req.ProducerID)
 		if err := c.cluster.admitTxnOffsets(r, req); err != sarama.ErrNoError {
 			for i := range s.partitions {
 				if p := &s.partitions[i]; p.err == sarama.ErrNoError {

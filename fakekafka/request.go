@@ -45,9 +45,10 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Partitions are those that a Produce, Fetch, ListOffsets or
-// OffsetForLeaderEpoch request names itself, in its order; nil for other requests. (An incremental fetch names
-// only what changes in its session.)
+// Partitions are those that a Produce, Fetch, ListOffsets, OffsetForLeaderEpoch,
+// OffsetCommit, OffsetFetch, TxnOffsetCommit or OffsetDelete request names
+// itself, in its order; nil for other requests. (An incremental fetch names only
+// what changes in its session.)
 func (r *Request) Partitions() (list []TopicPartition) {
 	add := func(topic string, byID bool, id int32) {
 		list = append(list, TopicPartition{r.conn.cluster.topicName(topic, byID), id})
@@ -122,9 +123,10 @@ type Reply struct {
 	Response any
 	// Err refuses the whole request.
 	Err sarama.KError
-	// Errors refuses single partitions of a Produce, Fetch, ListOffsets,
-	// OffsetForLeaderEpoch or Metadata request; and, as partition -1, all of a topic in these and in
-	// CreateTopics and DeleteTopics. What is refused is not processed.
+	// Errors refuses single partitions of a Metadata request, or of one for which
+	// Request.Partitions lists them; and, as partition -1, all of a topic in
+	// these and in CreateTopics and DeleteTopics. What is refused is not
+	// processed.
 	Errors map[TopicPartition]sarama.KError
 	// Delay is waited before the request is processed, AnswerDelay after.
 	Delay       time.Duration
