@@ -484,7 +484,10 @@ func (c *client) initProducerID(req *InitProducerIDRequest) (*InitProducerIDResp
 }
 
 // sleep waits for d, or for the client's end.
-func (c *client) sleep(d time.Duration) error {
+func (c *client) sleep(d time.Duration) error { return c.sleepUntil(d, nil) }
+
+// sleepUntil is sleep that gives up when quit is closed.
+func (c *client) sleepUntil(d time.Duration, quit <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -492,5 +495,7 @@ func (c *client) sleep(d time.Duration) error {
 		return nil
 	case <-c.done:
 		return ErrClosedClient
+	case <-quit:
+		return errAbandoned
 	}
 }
