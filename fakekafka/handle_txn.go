@@ -223,6 +223,21 @@ func (c *Cluster) hasGroup(name string, id int64, epoch int16, group string) sar
 	return sarama.ErrNoError
 }
 
+// admitTxnOffsets asks the coordinator of the transaction whether a group's
+// offsets may be committed in it.
+func (c *Cluster) admitTxnOffsets(r *Request, req *sarama.TxnOffsetCommitRequest) sarama.KError {
+	if r.Version < offsetsAdd {
+		if !c.opts.Version.IsAtLeast(verifiesFrom) {
+			return sarama.ErrNoError
+		}
+		return c.hasGroup(req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.GroupID)
+	}
+	if c.txns.level.Load() < 2 {
+		return sarama.ErrInvalidTxnState
+	}
+	return c.addGroup(req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.GroupID, sarama.ErrInvalidProducerEpoch)
+}
+
 // endTxn commits or aborts a transaction.
 func (c *conn) endTxn(r *Request) (any, error) {
 	req := r.Body.(*sarama.EndTxnRequest)

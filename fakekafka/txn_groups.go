@@ -32,7 +32,7 @@ func (c *conn) txnOffsetCommit(r *Request) (any, error) {
 		code = sarama.ErrNotCoordinatorForConsumer
 	}
 	if code == sarama.ErrNoError {
-		code = c.cluster.admitOffsets(req, r.Version)
+		code = c.cluster.admitTxnOffsets(r, req)
 	}
 	resp := &sarama.TxnOffsetCommitResponse{Topics: make(map[string][]*sarama.PartitionError)}
 	at := make(map[TopicPartition]int64)
@@ -50,20 +50,6 @@ func (c *conn) txnOffsetCommit(r *Request) (any, error) {
 	}
 	c.cluster.groupOffsets.keep(pendingOffsets{req.GroupID, req.ProducerID}, at)
 	return resp, nil
-}
-
-// admitOffsets asks the coordinator of the transaction about a group.
-func (c *Cluster) admitOffsets(req *sarama.TxnOffsetCommitRequest, version int16) sarama.KError {
-	if version < offsetsAdd {
-		if !c.opts.Version.IsAtLeast(verifiesFrom) {
-			return sarama.ErrNoError
-		}
-		return c.hasGroup(req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.GroupID)
-	}
-	if c.txns.level.Load() < 2 {
-		return sarama.ErrInvalidTxnState
-	}
-	return c.addGroup(req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.GroupID, sarama.ErrInvalidProducerEpoch)
 }
 
 func (g *groupOffsets) keep(key pendingOffsets, at map[TopicPartition]int64) {
