@@ -151,7 +151,7 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 	if produceMagic(req.Version) < s.p.magic {
 		return errOldBroker(l.broker, req.Version, s.p.magic)
 	}
-	attributes, err := call.transact(s.p.txn)
+	attributes, err := call.transact(s.p.txn, l)
 	if err != nil {
 		return err
 	}
@@ -176,15 +176,15 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 // transact makes the request part of a transaction, where there is one. From
 // version 12 on brokers add partitions to it (KIP-890): that goes with nothing
 // else.
-func (c *produceCall) transact(t *txn) (record.Attributes, error) {
+func (c *produceCall) transact(t *txn, l *link) (record.Attributes, error) {
 	if t == nil {
 		return 0, nil
 	}
 	c.req.TransactionalID = &t.id
-	if !c.implicit {
-		c.req.Version = min(c.req.Version, produceExplicitMax)
-	} else if c.req.Version <= produceExplicitMax {
-		return 0, fmt.Errorf("broker takes Produce only up to version %d, too old for the transactions of this cluster: %w", c.req.Version, ErrUnsupportedVersion)
+	c.req.Version = l.txnVersion(apiProduce, c.implicit, produceExplicitMax)
+	if c.implicit && c.req.Version <= produceExplicitMax {
+		return 0, fmt.Errorf("broker %s takes Produce only up to version %d, too old for the transactions of its cluster: %w",
+			l.broker.name(), c.req.Version, ErrUnsupportedVersion)
 	}
 	return record.Transactional, nil
 }

@@ -184,10 +184,6 @@ func (n *negotiator) ask(c *coordination, compose func(l *link) body, resp body)
 	return wrote, err
 }
 
-// atMost is the version of an API for a request to a broker: the newest, but
-// none above most.
-func (l *link) atMost(a *api, most int16) int16 { return min(l.newest(a), most) }
-
 // Newest versions outside of transactions that are implicit: those above tell
 // the broker that it is to work as KIP-890 says.
 const (
@@ -197,12 +193,18 @@ const (
 	endTxnExplicitMax     = 4
 )
 
-// explicitMax is the highest version of an API in a transaction.
-func explicitMax(a *api, implicit bool, explicit int16) int16 {
-	if implicit {
-		return a.max()
+// txnVersion is the version of an API for a request of a transaction: the
+// newest. One that is explicit has none above explicitMax. One that is implicit
+// needs more than that, which brokers of its cluster have; so one that has not
+// said what it takes is taken to have it.
+func (l *link) txnVersion(a *api, implicit bool, explicitMax int16) int16 {
+	switch {
+	case !implicit:
+		return min(l.newest(a), explicitMax)
+	case !l.says(a):
+		return explicitMax + 1
 	}
-	return explicit
+	return l.newest(a)
 }
 
 // hurriedBackoff is the wait before the first partition of a transaction is
@@ -313,7 +315,7 @@ func (j txnAdd) do(n *negotiator) error {
 		resp := new(AddPartitionsToTxnResponse)
 		_, err := n.ask(&n.own, func(l *link) body {
 			return &AddPartitionsToTxnRequest{
-				Version: l.atMost(apiAddPartitionsToTxn, addPartitionsMax), TransactionalID: n.own.key.key,
+				Version: min(l.newest(apiAddPartitionsToTxn), addPartitionsMax), TransactionalID: n.own.key.key,
 				ProducerID: j.id.id, ProducerEpoch: j.id.epoch, TopicPartitions: j.parts,
 			}
 		}, resp)
@@ -379,7 +381,7 @@ func (j *txnEnd) do(n *negotiator) error {
 		if err != nil {
 			return err
 		}
-		j.bump = j.bump && !renewed
+		j.bump = (j.bump || j.implicit) && !renewed
 	}
 	j.ended = true
 	if !j.bump {
@@ -400,7 +402,7 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 	err = n.again("EndTxn", &n.own, false, func() error {
 		wrote, err := n.ask(&n.own, func(l *link) body {
 			return &EndTxnRequest{
-				Version: l.atMost(apiEndTxn, explicitMax(apiEndTxn, j.implicit, endTxnExplicitMax)), TransactionalID: n.own.key.key,
+				Version: l.txnVersion(apiEndTxn, j.implicit, endTxnExplicitMax), TransactionalID: n.own.key.key,
 				ProducerID: j.id.id, ProducerEpoch: j.id.epoch, TransactionResult: j.commit,
 			}
 		}, resp)
@@ -411,7 +413,7 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 		return coordinatorError(resp.Err)
 	})
 	if err != nil {
-		if j.unknown = uncertain && !txnFatal(err) && !errors.Is(err, ErrTransactionAbortable); j.unknown {
+		if j.unknown = uncertain; j.unknown { // whatever a later attempt was told
 			err = fmt.Errorf("%w: %w", ErrTransactionOutcomeUnknown, err)
 		}
 		return false, err
@@ -460,7 +462,7 @@ func (j *txnEnd) commitOffsets(n *negotiator, o *txnOffsets) error {
 		resp := new(TxnOffsetCommitResponse)
 		_, err := n.ask(c, func(l *link) body {
 			return &TxnOffsetCommitRequest{
-				Version:         l.atMost(apiTxnOffsetCommit, explicitMax(apiTxnOffsetCommit, j.implicit, txnOffsetsExplicitMax)),
+				Version:         l.txnVersion(apiTxnOffsetCommit, j.implicit, txnOffsetsExplicitMax),
 				TransactionalID: n.own.key.key, GroupID: o.group, ProducerID: j.id.id, ProducerEpoch: j.id.epoch,
 				GenerationID: o.generation, MemberID: o.member, GroupInstanceID: o.instance, Topics: o.topics,
 			}
