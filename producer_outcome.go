@@ -124,6 +124,9 @@ func (o *owner) retry(b *batch, cause error) {
 		o.settle(b, q.deliveryTimeout())
 	case b.attempts > o.p.conf.Producer.Retry.Max:
 		o.settle(b, cause)
+	case o.txn != nil && o.txn.is(ProducerTxnFlagAbortingTransaction): // it is not worth the trouble
+		o.txnDoom(cause)
+		o.settle(b, cause)
 	default:
 		Logger.Printf("producer/leader/%s/%d retrying batch of %d messages, attempt %d: %v\n", p.topic.name, p.id, len(b.msgs), b.attempts, cause)
 		o.sendAgain(b)

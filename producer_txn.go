@@ -35,6 +35,7 @@ type txn struct {
 	doomed   bool          // what is not written yet will not be
 	bump     bool          // the next transaction needs another epoch
 	call     *txnCall      // that ends it
+	called   time.Time     // since when
 	barrier  bool          // all messages before call are here
 	busy     bool          // the negotiator has a job
 	asked    time.Time     // since when
@@ -209,10 +210,10 @@ func (o *owner) txnEnding(l txnEnding) {
 	case !t.is(ProducerTxnFlagInTransaction | ProducerTxnFlagAbortableError):
 		l.call.reply <- ErrTransitionNotAllowed
 	case commit:
-		t.call = l.call
+		t.call, t.called = l.call, time.Now()
 		t.set(ProducerTxnFlagEndTransaction | ProducerTxnFlagCommittingTransaction)
 	default:
-		t.call = l.call
+		t.call, t.called = l.call, time.Now()
 		t.set(ProducerTxnFlagEndTransaction | ProducerTxnFlagAbortingTransaction)
 	}
 }
@@ -274,6 +275,31 @@ func (o *owner) txnNeeds(p *producerPartition) {
 		q.txnPending = true
 		o.txn.pending = append(o.txn.pending, p)
 	}
+}
+
+// txnDoom has what is not written yet fail; the transaction's state stays.
+func (o *owner) txnDoom(why error) {
+	if t := o.txn; !t.doomed {
+		t.cause, t.doomed = why, true
+	}
+}
+
+// txnOverdue gives up on messages that have kept the end of the transaction
+// waiting for as long as the coordinator would leave it open. It returns how
+// long there is until then.
+func (o *owner) txnOverdue(now time.Time) time.Duration {
+	t := o.txn
+	if t.call == nil || t.doomed || o.live == 0 {
+		return never
+	}
+	limit := o.p.conf.Producer.Transaction.Timeout
+	if left := t.called.Add(limit).Sub(now); left > 0 {
+		return left
+	}
+	err := &timeoutError{"messages of the transaction were not delivered", limit}
+	o.txnFail(err)
+	o.txnDoom(err)
+	return never
 }
 
 // txnPurge fails what is not to be written any more.
@@ -372,9 +398,7 @@ func (o *owner) txnTold(l txnTold) {
 	t.adding = nil
 	if l.err != nil {
 		o.txnFail(l.err)
-		if !t.doomed { // it is being aborted, and its messages with it
-			t.cause, t.doomed = l.err, true
-		}
+		o.txnDoom(l.err) // while it is being aborted, too
 		return
 	}
 	t.added = true

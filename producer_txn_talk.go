@@ -26,6 +26,7 @@ type negotiator struct {
 	// owned by run; by newProducer before it starts
 	own    coordination
 	groups map[string]*coordination
+	until  time.Time // when what is being asked is given up
 }
 
 // coordination is the way to one coordinator.
@@ -131,21 +132,27 @@ func (n *negotiator) connect(c *coordination) (*link, error) {
 	return l, nil
 }
 
-// find asks who a coordinator is. A question that does not end with quit is
-// left behind: a user's Client answers when it likes.
+// find asks who a coordinator is. A question that does not end in time is left
+// behind: a user's Client answers when it likes.
 func (n *negotiator) find(key coordinatorKey, again bool) (*Broker, error) {
+	ctx, cancel := contextOf(n.quit)
+	defer cancel()
 	type answer struct {
 		b   *Broker
 		err error
 	}
 	found := make(chan answer, 1)
 	go withRecover(func() {
-		b, err := findCoordinatorOf(n.p.client, key, again, n.quit)
+		b, err := findCoordinatorOf(n.p.client, key, again, ctx.Done())
 		found <- answer{b, err}
 	})
+	timer := time.NewTimer(time.Until(n.until))
+	defer timer.Stop()
 	select {
 	case a := <-found:
 		return a.b, a.err
+	case <-timer.C:
+		return nil, &timeoutError{"the coordinator of " + key.key + " was not found", n.p.conf.Producer.Transaction.Timeout}
 	case <-n.quit:
 		return nil, errAbandoned
 	}
@@ -219,7 +226,8 @@ const hurriedBackoff = 20 * time.Millisecond
 func (n *negotiator) again(what string, c *coordination, hurry bool, try func() error) error {
 	conf := n.p.conf
 	retry := &conf.Producer.Transaction.Retry
-	fixed, begun := retry.Backoff, time.Now()
+	fixed := retry.Backoff
+	n.until = time.Now().Add(conf.Producer.Transaction.Timeout)
 	for attempt := 0; ; attempt++ {
 		err := try()
 		if err == nil {
@@ -230,7 +238,7 @@ func (n *negotiator) again(what string, c *coordination, hurry bool, try func() 
 		switch {
 		case isClosed(n.quit):
 			return fmt.Errorf("%w: %s: %w", ErrShuttingDown, what, err)
-		case !again || attempt >= retry.Max || time.Since(begun) >= conf.Producer.Transaction.Timeout || n.p.client.Closed():
+		case !again || attempt >= retry.Max || !time.Now().Before(n.until) || n.p.client.Closed():
 			return err
 		}
 		if hurry && errors.Is(err, ErrConcurrentTransactions) {

@@ -44,6 +44,9 @@ func (o *owner) timers(now time.Time) time.Duration {
 		o.ready(p)
 	}
 	wait = min(wait, o.sweep(now))
+	if o.txn != nil {
+		wait = min(wait, o.txnOverdue(now))
+	}
 	if o.closing {
 		if !now.Before(o.expiry) {
 			o.expire(now)
