@@ -483,11 +483,8 @@ func (c *client) initProducerID(req *InitProducerIDRequest) (*InitProducerIDResp
 	return nil, Wrap(ErrOutOfBrokers, causes...)
 }
 
-// sleep waits for d, or for the client's end.
-func (c *client) sleep(d time.Duration) error { return c.sleepUntil(d, nil) }
-
-// sleepUntil is sleep that gives up when quit is closed.
-func (c *client) sleepUntil(d time.Duration, quit <-chan struct{}) error {
+// sleep waits for d, for the client's end, or for quit.
+func (c *client) sleep(d time.Duration, quit <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -111,7 +111,7 @@ func (c *client) askCoordinatorUntil(key coordinatorKey, quit <-chan struct{}) (
 		}
 		backoff := c.metadataBackoff(attempt)
 		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
-		if err := c.sleepUntil(backoff, quit); err != nil {
+		if err := c.sleep(backoff, quit); err != nil {
 			return nil, err
 		}
 	}
@@ -186,6 +186,6 @@ func (c *client) findCoordinator(key coordinatorKey, quit <-chan struct{}) (b *B
 func (c *client) awaitOffsetsTopic(quit <-chan struct{}) {
 	if _, err := c.Leader(offsetsTopic, 0); err != nil && !c.Closed() {
 		Logger.Printf("client/coordinator the %s topic is not initialized completely yet. Waiting 2 seconds...\n", offsetsTopic)
-		_ = c.sleepUntil(offsetsTopicWait, quit)
+		_ = c.sleep(offsetsTopicWait, quit)
 	}
 }

@@ -283,7 +283,7 @@ func (in *intake) accept(a acceptedMessage) {
 		in.refuse(a, ErrShuttingDown)
 		return
 	}
-	if in.p.txn != nil && !(in.txnOpen && in.p.txn.is(ProducerTxnFlagInTransaction)) {
+	if in.p.txn != nil && (!in.txnOpen || !in.p.txn.is(ProducerTxnFlagInTransaction)) {
 		Logger.Printf("producer/txnmgr/%s message for %s refused, no transaction is open\n", in.p.txn.id, m.Topic)
 		in.refuse(a, ErrTransactionNotReady)
 		return
