@@ -39,6 +39,8 @@ func runFunctional(t *testing.T, s *site) {
 		{"a transactional id that another producer takes over", functionalTxnFencing},
 		{"transactions in which a message fails", functionalTxnFailure},
 		{"transactions that time out", functionalTxnTimeout},
+		{"offsets in transactions", functionalTxnOffsets},
+		{"transactions while brokers stop", functionalTxnBrokers},
 		{"what coordinators of transactions answer", functionalTxnCoordinator},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })

@@ -243,3 +243,152 @@ func functionalTxnAsync(t *testing.T, s *site) {
 		}
 	}
 }
+
+// functionalTxnOffsets commits offsets of a group in transactions.
+func functionalTxnOffsets(t *testing.T, s *site) {
+	for _, version := range []sarama.KafkaVersion{sarama.V2_0_0_0, sarama.V2_8_0_0, sarama.V3_9_0_0, s.version} {
+		t.Run(version.String(), func(t *testing.T) {
+			topic := s.topic(t, 2, nil)
+			conf := s.txnConfig(topic)
+			conf.Version = version
+			p := s.txnProducer(t, conf)
+			group := topic + "-group"
+			meta := "where we are"
+			mustTxn(t, "BeginTxn", p.BeginTxn())
+			sendAll(t, p, topic, 1, "out")
+			mustTxn(t, "AddOffsetsToTxn", p.AddOffsetsToTxn(map[string][]*sarama.PartitionOffsetMetadata{
+				topic: {{Partition: 0, Offset: 5, LeaderEpoch: -1}, {Partition: 1, Offset: 6, LeaderEpoch: -1, Metadata: &meta}},
+			}, group))
+			mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: topic, Partition: 0, Offset: 7}, group, nil))
+			mustTxn(t, "CommitTxn", p.CommitTxn())
+			s.wantOffsets(t, group, topic, 8, 6)
+			mustTxn(t, "BeginTxn", p.BeginTxn())
+			mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: topic, Partition: 0, Offset: 70}, group, nil))
+			mustTxn(t, "AbortTxn", p.AbortTxn())
+			s.wantOffsets(t, group, topic, 8, 6)
+			mustTxn(t, "BeginTxn", p.BeginTxn()) // offsets alone
+			mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: topic, Partition: 1, Offset: 9}, group, nil))
+			mustTxn(t, "CommitTxn", p.CommitTxn())
+			s.wantOffsets(t, group, topic, 8, 10)
+			if !version.IsAtLeast(sarama.V2_5_0_0) {
+				return
+			}
+			mustTxn(t, "BeginTxn", p.BeginTxn())
+			sendAll(t, p, topic, 1, "of a member that is none")
+			nobody := &sarama.ConsumerGroupMetadata{GroupID: group, GenerationID: 3, MemberID: "nobody"}
+			mustTxn(t, "AddOffsets", p.AddOffsetsToTxnWithGroupMetadata(map[string][]*sarama.PartitionOffsetMetadata{
+				topic: {{Partition: 0, Offset: 50, LeaderEpoch: -1}},
+			}, nobody))
+			err := p.CommitTxn()
+			if !errors.Is(err, sarama.ErrTxnOffsetCommit) || !errors.Is(err, sarama.ErrUnknownMemberId) && !errors.Is(err, sarama.ErrIllegalGeneration) {
+				t.Errorf("CommitTxn for a member that is none: %v", err)
+			}
+			if got := p.TxnStatus(); got != sarama.ProducerTxnFlagInError|sarama.ProducerTxnFlagAbortableError {
+				t.Errorf("state %v", got)
+			}
+			mustTxn(t, "AbortTxn", p.AbortTxn())
+			s.wantOffsets(t, group, topic, 8, 10)
+			s.wantCommitted(t, conf, topic, "out")
+		})
+	}
+}
+
+// wantOffsets asks the group's coordinator for the offsets of two partitions.
+func (s *site) wantOffsets(t *testing.T, group, topic string, want ...int64) {
+	t.Helper()
+	client := s.client(t, nil)
+	var got []int64
+	eventually(t, "the group's offsets", func() error {
+		b, err := client.Coordinator(group)
+		if err != nil {
+			return err
+		}
+		got = nil
+		req := &sarama.OffsetFetchRequest{Version: 7, ConsumerGroup: group, RequireStable: true}
+		for id := range int32(len(want)) {
+			req.AddPartition(topic, id)
+		}
+		resp, err := b.FetchOffset(req)
+		if errors.Is(err, sarama.ErrUnsupportedVersion) {
+			t.Skip("brokers of this cluster have no OffsetFetch")
+		}
+		if err == nil && resp.Err != sarama.ErrNoError {
+			err = resp.Err
+		}
+		if err != nil {
+			return err
+		}
+		for id := range int32(len(want)) {
+			block := resp.GetBlock(topic, id)
+			if block.Err != sarama.ErrNoError {
+				return block.Err // of a transaction that is being ended
+			}
+			got = append(got, block.Offset)
+		}
+		return nil
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("offsets %v, want %v", got, want)
+	}
+}
+
+// functionalTxnBrokers goes on with transactions while brokers, coordinators
+// among them, are stopped.
+func functionalTxnBrokers(t *testing.T, s *site) {
+	if s.brokers == 1 || s.fake == nil && s.real == nil {
+		t.Skip("no broker can be stopped")
+	}
+	topic := s.topic(t, 1, nil)
+	conf := s.txnConfig(topic)
+	conf.Producer.Retry.Max = 1000
+	conf.Producer.Transaction.Retry.Max = 1000
+	p := s.txnProducer(t, conf)
+	var want []string
+	for turn := range 2 {
+		coordinator := s.coordinator(t, conf, topic)
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		sendAll(t, p, topic, 1, fmt.Sprint("before ", turn))
+		s.stop(t, coordinator)
+		sendAll(t, p, topic, 1, fmt.Sprint("meanwhile ", turn))
+		if turn == 0 {
+			mustTxn(t, "CommitTxn", p.CommitTxn())
+			want = append(want, "before 0", "meanwhile 0")
+		} else {
+			mustTxn(t, "AbortTxn", p.AbortTxn())
+		}
+		s.restart(t, coordinator)
+	}
+	s.wantCommitted(t, s.txnConfig(topic+"-other"), topic, want...)
+}
+
+// coordinator is the id of the broker that coordinates a transactional id.
+func (s *site) coordinator(t *testing.T, conf *sarama.Config, id string) (broker int32) {
+	t.Helper()
+	client := s.client(t, conf)
+	eventually(t, "the coordinator", func() error {
+		b, err := client.TransactionCoordinator(id)
+		if err == nil {
+			broker = b.ID()
+		}
+		return err
+	})
+	return broker
+}
+
+func (s *site) stop(t *testing.T, broker int32) {
+	t.Helper()
+	if s.fake != nil {
+		mustTxn(t, "stopping a broker", s.fake.StopBroker(broker))
+		return
+	}
+	mustTxn(t, "killing a broker", s.real.Kill(int(broker)-1))
+}
+
+func (s *site) restart(t *testing.T, broker int32) {
+	t.Helper()
+	if s.fake != nil {
+		mustTxn(t, "restarting a broker", s.fake.RestartBroker(broker))
+		return
+	}
+	mustTxn(t, "restarting a broker", s.real.Restart(t.Context(), int(broker)-1))
+}

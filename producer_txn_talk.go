@@ -10,8 +10,8 @@ import (
 
 // negotiator is the goroutine that talks to coordinators on behalf of a
 // transactional producer: to that of its transactional id, and to those of the
-// groups whose offsets are part of transactions. It has a connection of its own
-// to each. The owner gives it one job at a time and gets each back by letter.
+// groups whose offsets are part of transactions. It has connections of its own
+// to them. The owner gives it one job at a time and gets each back by letter.
 // It ends with quit, which also ends whatever it waits for.
 type negotiator struct {
 	// constant
@@ -24,15 +24,16 @@ type negotiator struct {
 	link atomic.Pointer[link]
 
 	// owned by run; by newProducer before it starts
-	own    coordination
-	groups map[string]*coordination
-	until  time.Time // when what is being asked is given up
+	own   coordination
+	lanes map[string]*lane // by address
+	limit time.Duration    // how long what is being asked may take in all
+	until time.Time        // when that is over
 }
 
 // coordination is the way to one coordinator.
 type coordination struct {
 	key   coordinatorKey
-	lane  *lane // nil: never connected
+	lane  *lane // nil: not known
 	stale bool  // who it is has to be asked anew
 }
 
@@ -70,7 +71,7 @@ type (
 
 func newNegotiator(p *producer, id string) *negotiator {
 	return &negotiator{
-		p: p, jobs: make(chan txnJob, 1), quit: make(chan struct{}), groups: make(map[string]*coordination),
+		p: p, jobs: make(chan txnJob, 1), quit: make(chan struct{}), lanes: make(map[string]*lane),
 		own: coordination{key: coordinatorKey{CoordinatorTransaction, id}},
 	}
 }
@@ -96,15 +97,8 @@ func (n *negotiator) run() {
 
 // close ends the connections.
 func (n *negotiator) close() {
-	n.own.close()
-	for _, c := range n.groups {
-		c.close()
-	}
-}
-
-func (c *coordination) close() {
-	if c.lane != nil {
-		c.lane.close()
+	for _, l := range n.lanes {
+		l.close()
 	}
 }
 
@@ -116,9 +110,9 @@ func (n *negotiator) connect(c *coordination) (*link, error) {
 			return nil, err
 		}
 		c.stale = false
-		if c.lane == nil || c.lane.addr != b.addr {
-			c.close()
+		if c.lane = n.lanes[b.addr]; c.lane == nil {
 			c.lane = newLane(n.p.conf, b)
+			n.lanes[b.addr] = c.lane
 		}
 	}
 	l, err := c.lane.connect(n.quit)
@@ -152,7 +146,7 @@ func (n *negotiator) find(key coordinatorKey, again bool) (*Broker, error) {
 	case a := <-found:
 		return a.b, a.err
 	case <-timer.C:
-		return nil, &timeoutError{"the coordinator of " + key.key + " was not found", n.p.conf.Producer.Transaction.Timeout}
+		return nil, &timeoutError{"the coordinator of " + key.key + " was not found", n.limit}
 	case <-n.quit:
 		return nil, errAbandoned
 	}
@@ -219,15 +213,20 @@ func (l *link) txnVersion(a *api, implicit bool, explicitMax int16) int16 {
 // time.
 const hurriedBackoff = 20 * time.Millisecond
 
+// askMin is how long coordinators are asked at least: a new cluster has to
+// create the topic that they work with.
+const askMin = time.Minute
+
 // again has try called until it succeeds, with the retries of
 // Producer.Transaction, or until what is wrong cannot be helped by that. It
-// goes on for no longer than the transaction may last: after that the
+// goes on for no longer than the transaction may last, or askMin: after that the
 // coordinator has aborted it.
 func (n *negotiator) again(what string, c *coordination, hurry bool, try func() error) error {
 	conf := n.p.conf
 	retry := &conf.Producer.Transaction.Retry
 	fixed := retry.Backoff
-	n.until = time.Now().Add(conf.Producer.Transaction.Timeout)
+	n.limit = max(conf.Producer.Transaction.Timeout, askMin)
+	n.until = time.Now().Add(n.limit)
 	for attempt := 0; ; attempt++ {
 		err := try()
 		if err == nil {
@@ -455,11 +454,7 @@ func (j *txnEnd) commitOffsets(n *negotiator, o *txnOffsets) error {
 			return err
 		}
 	}
-	c := n.groups[o.group]
-	if c == nil {
-		c = &coordination{key: coordinatorKey{CoordinatorGroup, o.group}}
-		n.groups[o.group] = c
-	}
+	c := &coordination{key: coordinatorKey{CoordinatorGroup, o.group}} // the client remembers whom that is
 	asked := make(map[string][]int32, len(o.topics))
 	for topic, list := range o.topics {
 		for _, p := range list {

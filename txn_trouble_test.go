@@ -439,3 +439,53 @@ func TestMessagesBelongToTheTransactionTheyWereSentIn(t *testing.T) {
 		})
 	}
 }
+
+// wrapped is a Client as users make them: it has the methods of another one.
+type wrapped struct{ sarama.Client }
+
+// TestTransactionsOnAClientOfTheUsers: coordinators are asked for through its
+// methods.
+func TestTransactionsOnAClientOfTheUsers(t *testing.T) {
+	for kind, implicit := range forBoth {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := txnCluster(t, implicit)
+				client, err := sarama.NewClient(cluster.Addrs(), txnConf(cluster))
+				mustTxn(t, "NewClient", err)
+				defer client.Close()
+				p, err := sarama.NewSyncProducerFromClient(wrapped{client})
+				mustTxn(t, "NewSyncProducerFromClient", err)
+				defer p.Close()
+				for i, call := range []string{"begin", "send", "offsets", "commit", "begin", "send", "offsets", "commit", "begin", "send", "abort"} {
+					if i == 6 {
+						mustTxn(t, "StopBroker", cluster.StopBroker(cluster.Coordinator(sarama.CoordinatorTransaction, "tx")))
+					}
+					mustTxn(t, call, (txnStep{call: call}).do(cluster, p))
+				}
+			})
+		})
+	}
+}
+
+// TestCoordinatorsOfManyGroupsTakeFewConnections: whatever groups
+// there are, a producer has one connection for coordinators to a broker.
+func TestCoordinatorsOfManyGroupsTakeFewConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := txnCluster(t, true)
+		p := newTxnProducer(t, cluster, nil)
+		defer p.Close()
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		for i := range 50 {
+			mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: "t", Offset: int64(i)}, fmt.Sprint("group", i), nil))
+		}
+		mustTxn(t, "CommitTxn", p.CommitTxn())
+		for _, id := range cluster.BrokerIDs() {
+			if n := cluster.Connections(id); n > 2 { // the client's is one
+				t.Errorf("%d connections to broker %d", n, id)
+			}
+		}
+		if n := cluster.Requests(fakekafka.TxnOffsetCommit); n != 50 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}

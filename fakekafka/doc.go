@@ -10,8 +10,8 @@
 //	client, err := sarama.NewClient(cluster.Addrs(), nil)
 //
 // It behaves as Kafka does where a client can see it: leaders and epochs,
-// record batches and their checks, idempotence, long polls, fetch sessions,
-// offsets by time, the versions of a release. What a real cluster does only
+// record batches and their checks, idempotence, transactions, long polls, fetch
+// sessions, offsets by time, the versions of a release. What a real cluster does only
 // now and then, a test makes it do: move leaders, stop brokers, answer late,
 // wrongly or never (see Cluster.Handle and the methods around it).
 //
@@ -30,9 +30,11 @@
 // behind an atomic pointer; Cluster.mu orders those who replace it, and
 // changes of leaders that concern several partitions. A partition's own lock
 // guards its leader, epoch, replicas, log and producers, so that a request sees
-// them together. A broker's lock guards its listener and its connections. The
-// locks nest in that order: cluster, broker, partition; none is held over I/O,
-// a channel send or a user's callback.
+// them together. A broker's lock guards its listener and its connections. One
+// lock guards the transactions of all coordinators; it is held while a batch of
+// a transaction is appended, so that none comes after the marker. The locks nest
+// in that order: cluster, broker, transactions, partition; none is held over
+// I/O, a channel send or a user's callback.
 //
 // Goroutines: each broker with a listener has one that accepts, which ends when
 // the listener is closed. Each connection has one, conn.serve, which reads a

@@ -45,9 +45,9 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Partitions are those that a Produce, Fetch, ListOffsets or
-// OffsetForLeaderEpoch request names itself, in its order; nil for other requests. (An incremental fetch names
-// only what changes in its session.)
+// Partitions are those that a Produce, Fetch, ListOffsets, AddPartitionsToTxn or
+// OffsetForLeaderEpoch request names itself; nil for other requests. (An
+// incremental fetch names only what changes in its session.)
 func (r *Request) Partitions() (list []TopicPartition) {
 	add := func(topic string, byID bool, id int32) {
 		list = append(list, TopicPartition{r.conn.cluster.topicName(topic, byID), id})
@@ -65,6 +65,13 @@ func (r *Request) Partitions() (list []TopicPartition) {
 	case ListOffsets:
 		for _, p := range bridge.ListedPartitions(r.Body) {
 			add(p.Topic, false, p.Partition)
+		}
+	case AddPartitionsToTxn:
+		req := r.Body.(*sarama.AddPartitionsToTxnRequest)
+		for topic, ids := range req.TopicPartitions {
+			for _, id := range ids {
+				add(topic, false, id)
+			}
 		}
 	case OffsetForLeaderEpoch:
 		for _, p := range bridge.EpochsWanted(r.Body) {
@@ -121,7 +128,7 @@ type Reply struct {
 	// Err refuses the whole request.
 	Err sarama.KError
 	// Errors refuses single partitions of a Produce, Fetch, ListOffsets,
-	// OffsetForLeaderEpoch or Metadata request; and, as partition -1, all of a topic in these and in
+	// AddPartitionsToTxn, OffsetForLeaderEpoch or Metadata request; and, as partition -1, all of a topic in these and in
 	// CreateTopics and DeleteTopics. What is refused is not processed.
 	Errors map[TopicPartition]sarama.KError
 	// Delay is waited before the request is processed, AnswerDelay after.
