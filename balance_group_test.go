@@ -118,20 +118,24 @@ func (g *planGroup) anyone() string {
 	return slices.Sorted(maps.Keys(g.members))[g.random.IntN(len(g.members))]
 }
 
+func (g *planGroup) leave() {
+	if len(g.members) > 1 {
+		delete(g.members, g.anyone())
+	}
+}
+
 func (g *planGroup) change() {
 	switch g.random.IntN(6) {
 	case 0:
 		g.join()
 	case 1:
-		if len(g.members) > 1 {
-			delete(g.members, g.anyone())
-		}
+		g.leave()
 	case 2:
 		g.grow()
 	case 3:
 		for range g.random.IntN(4) {
 			g.join()
-			delete(g.members, g.anyone())
+			g.leave()
 		}
 	case 4:
 		id := g.anyone()

@@ -22,10 +22,19 @@ func (g *stickyGroup) settle() {
 			}
 		})
 	}
+	first, count := none, 0
 	for p, contested := range g.contested {
-		if contested {
-			g.owner[p] = none
+		if !contested {
+			continue
 		}
+		if g.owner[p] = none; count == 0 {
+			first = p
+		}
+		count++
+	}
+	if count > 0 {
+		Logger.Printf("balance: %d partitions, the first %s/%d, are claimed by several members for one generation: nobody is taken to own them\n",
+			count, g.topics[g.partitions[first].topic], g.partitions[first].number)
 	}
 }
 
@@ -41,8 +50,6 @@ func (g *stickyGroup) settleClaim(m, p int) {
 	mine, its := g.claims[m].generation, g.claims[other].generation
 	switch {
 	case mine == its:
-		Logger.Printf("balance: members %s and %s both claim %s/%d for generation %d\n",
-			g.ids[other], g.ids[m], g.topics[g.partitions[p].topic], g.partitions[p].number, mine)
 		g.owner[p], g.contested[p] = m, true
 	case mine > its:
 		g.displace(other, p)

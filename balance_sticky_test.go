@@ -373,6 +373,24 @@ func TestCooperativeStickyWithholdsWhatMoves(t *testing.T) {
 	}
 }
 
+func TestStickyStrategiesLogWhatTheyPassOver(t *testing.T) {
+	owned := []*OwnedPartition{{Topic: "t", Partitions: []int32{0, 1}}}
+	members := map[string]ConsumerGroupMemberMetadata{
+		"a": {Version: 2, GenerationID: 3, Topics: []string{"t"}, OwnedPartitions: owned},
+		"b": {Version: 2, GenerationID: 3, Topics: []string{"t"}, OwnedPartitions: owned},
+		"c": {Topics: []string{"t"}, UserData: []byte("other")},
+	}
+	logged := captureLogger(t)
+	if _, err := NewBalanceStrategyCooperativeSticky().Plan(members, map[string][]int32{"t": {0, 1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2 partitions, the first t/0", "member c has 5 bytes"} {
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("the log does not say %q: %s", want, logged)
+		}
+	}
+}
+
 // Members of unequal size could otherwise exchange one partition for ever.
 func TestStickyPlansEndWhateverMembersClaim(t *testing.T) {
 	for seed := range uint64(300) {
@@ -391,8 +409,9 @@ func FuzzStickyUserData(f *testing.F) {
 			t.Fatalf("%v, %v", plan, err)
 		}
 		if data, err := decodeStickyUserData(raw); err == nil {
-			again, err := decodeStickyUserData(mustEncode(t, data))
-			if err != nil || !reflect.DeepEqual(data, again) {
+			first := mustEncode(t, data)
+			again, err := decodeStickyUserData(first)
+			if err != nil || !bytes.Equal(mustEncode(t, again), first) {
 				t.Fatalf("%#v, then %#v, %v", data, again, err)
 			}
 		}

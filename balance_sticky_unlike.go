@@ -16,12 +16,16 @@ type unlikePlan struct {
 	ranking  []int // the members that take part, those with the fewest partitions first
 	rank     []int // of each member, its place in ranking, none for those who take no part
 	moves    stickyMoves
+	// How many moves may still be made that bring no two sizes closer together.
+	// Kafka's assignors make such when they take moves back, without a bound,
+	// so that some claims keep them at it for ever.
+	detours int
 }
 
 func (g *stickyGroup) assignUnlike() []int {
 	u := &unlikePlan{
 		g: g, assigned: slices.Repeat([]int{none}, len(g.partitions)), size: make([]int, len(g.ids)),
-		rank: slices.Repeat([]int{none}, len(g.ids)), moves: newStickyMoves(g),
+		rank: slices.Repeat([]int{none}, len(g.ids)), moves: newStickyMoves(g), detours: len(g.partitions),
 	}
 	revoked := u.keep()
 	fresh := slices.Max(u.size) == 0
@@ -123,8 +127,9 @@ func (u *unlikePlan) retire() {
 	u.sortRanking()
 }
 
-// level moves partitions of the list until none can be moved. Each move brings
-// the sizes of two members closer together, so that it ends.
+// level moves partitions of the list until none can be moved. Each move but for
+// a bounded number of detours brings the sizes of two members closer together,
+// so that it ends.
 func (u *unlikePlan) level(list []int) (moved bool) {
 	for again := true; again; {
 		again = false
@@ -169,6 +174,9 @@ func (u *unlikePlan) unevenness() int {
 func (u *unlikePlan) move(p, to int) {
 	if q := u.moves.reverse(p, u.assigned[p], to); u.gains(q, to) {
 		p = q
+	} else if u.detours > 0 && u.assigned[q] != to {
+		p = q
+		u.detours--
 	}
 	from := u.assigned[p]
 	u.moves.record(p, from, to)
