@@ -78,6 +78,7 @@ func startKafka(t *testing.T, release string, brokers int, properties map[string
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
 		"auto.create.topics.enable":                "false",
 		"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "200",
+		"group.consumer.min.assignment.interval.ms": "0", "group.consumer.assignment.interval.ms": "0", // else a plan a second
 	}
 	maps.Copy(settings, properties)
 	c := realKafka(t, kafkalocal.Options{

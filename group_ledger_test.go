@@ -22,6 +22,7 @@ type groupLedger struct {
 	processed map[topicPartition]map[int64]int // how often, by offset
 	count     int                              // different messages
 	last      map[topicPartition]time.Time     // when a message was processed
+	stall     time.Duration                    // the longest time between two messages of a partition
 	changed   chan struct{}                    // of capacity 1
 }
 
@@ -75,7 +76,11 @@ func (l *groupLedger) process(msg *sarama.ConsumerMessage) {
 	if l.processed[at][msg.Offset]++; l.processed[at][msg.Offset] == 1 {
 		l.count++
 	}
-	l.last[at] = time.Now()
+	now := time.Now()
+	if last, ok := l.last[at]; ok {
+		l.stall = max(l.stall, now.Sub(last))
+	}
+	l.last[at] = now
 	l.nudge()
 }
 
@@ -151,6 +156,25 @@ func (l *groupLedger) duplicates() (n int) {
 		}
 	}
 	return n
+}
+
+// longestStall is the longest time between two messages of a partition.
+func (l *groupLedger) longestStall() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stall
+}
+
+// processedBelow is how many messages of a partition were processed, and
+// whether one below an offset was not.
+func (l *groupLedger) processedBelow(topic string, partition int32, end int64) (n int64, missing bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	offsets := l.processed[topicPartition{topic, partition}]
+	for o := range end {
+		missing = missing || offsets[o] == 0
+	}
+	return int64(len(offsets)), missing
 }
 
 // groupRunner is a member that consumes in a loop, as programs do.

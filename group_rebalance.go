@@ -42,6 +42,7 @@ func (k *groupKeeper) rebalance(now time.Time) {
 // joinAnew joins the next generation.
 func (k *groupKeeper) joinAnew() {
 	k.g.member.reason, k.rejoinAs, k.joining = k.rejoinAs, nil, true
+	k.s.offsets.joining.Store(true)
 	owned := &joined{who: k.place.who, claims: make(map[string][]int32)}
 	for at := range k.claims {
 		owned.claims[at.topic] = append(owned.claims[at.topic], at.partition)
@@ -56,6 +57,10 @@ func (k *groupKeeper) joinAnew() {
 // joinedAnew takes up the member's place in the next generation.
 func (k *groupKeeper) joinedAnew(j *joined, err error) {
 	k.joining = false
+	if err == nil {
+		k.s.offsets.identity.Store(j.who)
+	}
+	k.s.offsets.joining.Store(false)
 	now := time.Now()
 	if err != nil {
 		if !k.over {
@@ -65,7 +70,6 @@ func (k *groupKeeper) joinedAnew(j *joined, err error) {
 		return
 	}
 	k.place, k.answered, k.beatAt = j, now, now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval)
-	k.s.offsets.identity.Store(j.who)
 	if k.over {
 		return
 	}

@@ -330,8 +330,8 @@ func (m *offsetManager) outcome(at topicPartition, c *offsetCommit) (err error, 
 	case ErrOffsetMetadataTooLarge, ErrInvalidCommitOffsetSize:
 		return code, false
 	case ErrIllegalGeneration, ErrUnknownMemberId, ErrFencedInstancedId, ErrStaleMemberEpoch, ErrFencedMemberEpoch:
-		if m.identity.Load() != c.who {
-			return code, true // the member has joined anew meanwhile
+		if m.joining.Load() || m.identity.Load() != c.who {
+			return code, true // with the member's next identity, which it gets, or has by now
 		}
 		if m.lost != nil {
 			m.lost(code)

@@ -99,6 +99,7 @@ type offsetManager struct {
 
 	// atomic, any goroutine
 	identity atomic.Pointer[groupIdentity]
+	joining  atomic.Bool // the member is about to get another identity
 	asleep   atomic.Bool // run has no timer: the next mark wakes it
 	closing  atomic.Bool
 
