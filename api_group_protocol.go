@@ -37,6 +37,10 @@ func (r *ConsumerGroupHeartbeatRequest) meta() (*api, *int16) {
 	return apiConsumerGroupHeartbeat, &r.Version
 }
 
+func (r *ConsumerGroupHeartbeatRequest) answerWithin(conf *Config) time.Duration {
+	return min(conf.Net.ReadTimeout, conf.Consumer.Group.Session.Timeout)
+}
+
 func (r *ConsumerGroupHeartbeatRequest) layout(c *wire.Codec) {
 	c.String(&r.GroupID)
 	c.String(&r.MemberID)

@@ -57,12 +57,16 @@ func (r *JoinGroupRequest) AddGroupProtocol(name string, metadata []byte) {
 
 func (r *JoinGroupRequest) meta() (*api, *int16) { return apiJoinGroup, &r.Version }
 
-// brokerWait is what the coordinator may take: until the last member has come.
-func (r *JoinGroupRequest) brokerWait() time.Duration {
+// groupSlackMax is how much later than a rebalance's timeout its answer may be.
+const groupSlackMax = 5 * time.Second
+
+// answerWithin is until the last member has come.
+func (r *JoinGroupRequest) answerWithin(conf *Config) time.Duration {
+	wait := millis(r.RebalanceTimeout)
 	if r.Version == 0 {
-		return millis(r.SessionTimeout)
+		wait = millis(r.SessionTimeout)
 	}
-	return millis(r.RebalanceTimeout)
+	return wait + min(conf.Net.ReadTimeout, groupSlackMax)
 }
 
 func (r *JoinGroupRequest) layout(c *wire.Codec) {
@@ -199,6 +203,11 @@ func (r *SyncGroupRequest) AddGroupAssignment(memberId string, memberAssignment 
 	r.GroupAssignments = append(r.GroupAssignments, SyncGroupRequestAssignment{MemberId: memberId, Assignment: memberAssignment})
 }
 
+// answerWithin is until the leader has made the plan.
+func (r *SyncGroupRequest) answerWithin(conf *Config) time.Duration {
+	return conf.Consumer.Group.Rebalance.Timeout + min(conf.Net.ReadTimeout, groupSlackMax)
+}
+
 func (r *SyncGroupRequest) meta() (*api, *int16) { return apiSyncGroup, &r.Version }
 
 func (r *SyncGroupRequest) layout(c *wire.Codec) {
@@ -252,6 +261,11 @@ type HeartbeatRequest struct {
 	MemberId     string
 	// GroupInstanceId is set for a static member, from version 3 on.
 	GroupInstanceId *string
+}
+
+// answerWithin is until the coordinator takes the member for dead.
+func (r *HeartbeatRequest) answerWithin(conf *Config) time.Duration {
+	return min(conf.Net.ReadTimeout, conf.Consumer.Group.Session.Timeout)
 }
 
 func (r *HeartbeatRequest) meta() (*api, *int16) { return apiHeartbeat, &r.Version }

@@ -55,7 +55,6 @@ type AsyncProducer interface {
 
 type asyncProducer struct {
 	*producer
-	noTransactions
 	draining atomic.Bool // a Close reads both channels
 }
 

@@ -13,8 +13,10 @@ import (
 // coordinator. They are those of Kafka's own assignors, so that members of
 // different clients can be in one group.
 const (
-	rangeStrategyName      = "range"
-	roundRobinStrategyName = "roundrobin"
+	RangeBalanceStrategyName             = "range"
+	RoundRobinBalanceStrategyName        = "roundrobin"
+	StickyBalanceStrategyName            = "sticky"
+	CooperativeStickyBalanceStrategyName = "cooperative-sticky"
 )
 
 // BalanceStrategyPlan says which partitions each member of a group gets: member
@@ -134,57 +136,10 @@ type OwnedPartition struct {
 	Partitions []int32
 }
 
-// BalanceStrategyRange is a range strategy.
-//
-// Deprecated: use NewBalanceStrategyRange.
-var BalanceStrategyRange = NewBalanceStrategyRange()
-
 // BalanceStrategyRoundRobin is a round-robin strategy.
 //
 // Deprecated: use NewBalanceStrategyRoundRobin.
 var BalanceStrategyRoundRobin = NewBalanceStrategyRoundRobin()
-
-// NewBalanceStrategyRange returns the strategy that gives each member one run
-// of neighbouring partitions of each topic it subscribes to, as Kafka's
-// RangeAssignor does. Members are taken in the order of their ids. Where the
-// partitions do not divide evenly, the first members get one more: for
-// partitions 0 to 4 and members a and b, a gets 0, 1, 2 and b gets 3, 4. Topics
-// with the same number of partitions and the same subscribers are divided in
-// the same way.
-func NewBalanceStrategyRange() BalanceStrategy { return rangeStrategy{} }
-
-type rangeStrategy struct{}
-
-func (rangeStrategy) Name() string { return rangeStrategyName }
-
-func (rangeStrategy) Plan(members map[string]ConsumerGroupMemberMetadata, topics map[string][]int32) (BalanceStrategyPlan, error) {
-	subscribers := make(map[string][]string)
-	for _, member := range slices.Sorted(maps.Keys(members)) {
-		for _, topic := range members[member].Topics {
-			list := subscribers[topic]
-			// Members come one after another, so a topic that a member names
-			// twice finds it at the end.
-			if len(list) == 0 || list[len(list)-1] != member {
-				subscribers[topic] = append(list, member)
-			}
-		}
-	}
-	plan := make(BalanceStrategyPlan, len(members))
-	for topic, list := range subscribers {
-		partitions := topics[topic]
-		share, rest := len(partitions)/len(list), len(partitions)%len(list)
-		for i, member := range list {
-			from := i*share + min(i, rest)
-			to := (i+1)*share + min(i+1, rest)
-			plan.Add(member, topic, partitions[from:to]...)
-		}
-	}
-	return plan, nil
-}
-
-func (rangeStrategy) AssignmentData(string, map[string][]int32, int32) ([]byte, error) {
-	return nil, nil
-}
 
 // NewBalanceStrategyRoundRobin returns the strategy that deals the partitions
 // of all topics out to the members in turn, leaving out those that do not
@@ -195,7 +150,7 @@ func NewBalanceStrategyRoundRobin() BalanceStrategy { return roundRobinStrategy{
 
 type roundRobinStrategy struct{}
 
-func (roundRobinStrategy) Name() string { return roundRobinStrategyName }
+func (roundRobinStrategy) Name() string { return RoundRobinBalanceStrategyName }
 
 func (roundRobinStrategy) Plan(members map[string]ConsumerGroupMemberMetadata, topics map[string][]int32) (BalanceStrategyPlan, error) {
 	if len(members) == 0 || len(topics) == 0 {

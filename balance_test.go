@@ -192,11 +192,14 @@ func TestPlanAdd(t *testing.T) {
 }
 
 func TestStrategyNamesAreThoseOfKafka(t *testing.T) {
-	for want, strategy := range map[string]BalanceStrategy{"range": BalanceStrategyRange, "roundrobin": BalanceStrategyRoundRobin} {
+	for want, strategy := range map[string]BalanceStrategy{
+		"range": BalanceStrategyRange, "roundrobin": BalanceStrategyRoundRobin,
+		"sticky": BalanceStrategySticky, "cooperative-sticky": NewBalanceStrategyCooperativeSticky(),
+	} {
 		if strategy.Name() != want {
 			t.Errorf("got %q, want %q", strategy.Name(), want)
 		}
-		if data, err := strategy.AssignmentData("a", nil, 1); data != nil || err != nil {
+		if data, err := strategy.AssignmentData("a", nil, 1); err != nil || want != "sticky" && data != nil {
 			t.Errorf("%s has user data: %v, %v", want, data, err)
 		}
 	}
@@ -216,6 +219,8 @@ func TestCommonRebalanceProtocol(t *testing.T) {
 		{"both and eager", []BalanceStrategy{eitherProtocol, eager}, RebalanceProtocolEager, false},
 		{"cooperative and eager", []BalanceStrategy{cooperativeOnly, eager}, 0, true},
 		{"none", []BalanceStrategy{protocolStrategy{eager, nil}}, 0, true},
+		{"cooperative-sticky", []BalanceStrategy{NewBalanceStrategyCooperativeSticky()}, RebalanceProtocolCooperative, false},
+		{"cooperative-sticky and sticky", []BalanceStrategy{NewBalanceStrategyCooperativeSticky(), NewBalanceStrategySticky()}, RebalanceProtocolEager, false},
 	} {
 		got, err := commonRebalanceProtocol(c.strategies)
 		if got != c.want || (err != nil) != c.fails {

@@ -159,15 +159,15 @@ func (b *Broker) live() (*link, error) {
 	return l, nil
 }
 
-// ready is live that waits until the link can be written to.
-func (b *Broker) ready() (*link, error) {
+// ready is live that waits until the link can be written to, or done is closed.
+func (b *Broker) ready(done <-chan struct{}) (*link, error) {
 	l, err := b.live()
 	if err != nil {
 		return nil, err
 	}
-	if err = l.await(nil); err != nil && l.idle() { // closed just now
+	if err = l.await(done); err != nil && l.idle() { // closed just now
 		if l, err = b.reopen(l); err == nil {
-			err = l.await(nil)
+			err = l.await(done)
 		}
 	}
 	if err != nil {
@@ -179,11 +179,19 @@ func (b *Broker) ready() (*link, error) {
 // waiter is a request that lets the broker take its time.
 type waiter interface{ brokerWait() time.Duration }
 
+// deadliner is a request that has a time of its own to be answered in.
+type deadliner interface {
+	answerWithin(conf *Config) time.Duration
+}
+
 // requestTimeout is how long the response to a request may take: what the
 // broker is allowed to wait, and Net.ReadTimeout for the rest.
 func requestTimeout(conf *Config, req body) time.Duration {
-	if w, ok := req.(waiter); ok {
-		return conf.Net.ReadTimeout + w.brokerWait()
+	switch r := req.(type) {
+	case waiter:
+		return conf.Net.ReadTimeout + r.brokerWait()
+	case deadliner:
+		return r.answerWithin(conf)
 	}
 	return conf.Net.ReadTimeout
 }
@@ -276,8 +284,11 @@ func (l *link) throttleBy(resp body, version int16, d time.Duration) {
 }
 
 // request is what the exported methods do: a call within Config.Version.
-func (b *Broker) request(req, resp body) error {
-	l, err := b.ready()
+func (b *Broker) request(req, resp body) error { return b.requestWithin(nil, req, resp) }
+
+// requestWithin is request that is given up when done is closed.
+func (b *Broker) requestWithin(done <-chan struct{}, req, resp body) error {
+	l, err := b.ready(done)
 	if err != nil {
 		return err
 	}
@@ -288,7 +299,7 @@ func (b *Broker) request(req, resp body) error {
 	if err := a.allowed(*version, l.conf.Version); err != nil {
 		return err
 	}
-	return b.ask(l, req, resp, nil)
+	return b.ask(l, req, resp, done)
 }
 
 // send is request with a response of type R, nil when it failed.

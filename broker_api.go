@@ -172,7 +172,7 @@ type ProduceCallback func(*ProduceResponse, error)
 // included. It is not called when AsyncProduce returns an error, nor when
 // RequiredAcks is NoResponse.
 func (b *Broker) AsyncProduce(request *ProduceRequest, cb ProduceCallback) error {
-	l, err := b.ready()
+	l, err := b.ready(nil)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,25 @@ type versionRanges [keyMax + 1]struct {
 	min, max int16
 }
 
+// features are levels that a whole cluster works at (KIP-584).
+type features struct {
+	epoch       int64 // of these levels, higher for later ones; -1: not known
+	transaction int16 // transaction.version, 0 for none
+}
+
+// transactionFeature is the feature that says how transactions work (KIP-890).
+const transactionFeature = "transaction.version"
+
+func featuresOf(resp *ApiVersionsResponse) features {
+	f := features{epoch: resp.FinalizedFeaturesEpoch}
+	for _, level := range resp.FinalizedFeatures {
+		if level.Name == transactionFeature {
+			f.transaction = level.MaxVersionLevel
+		}
+	}
+	return f
+}
+
 // clamp lowers the version of a request to the highest that the broker takes.
 func (l *link) clamp(req body) error {
 	a, version := req.meta()
@@ -222,7 +241,7 @@ func (l *link) askVersions(conn net.Conn) error {
 		}
 		resp, err := l.exchangeVersions(conn, req)
 		if err == nil && resp.ErrorCode == int16(ErrNoError) {
-			l.versions = rangesOf(resp.ApiKeys)
+			l.versions, l.features = rangesOf(resp.ApiKeys), featuresOf(resp)
 			return nil
 		}
 		if err != nil {

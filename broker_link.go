@@ -44,6 +44,7 @@ type link struct {
 	conn      net.Conn
 	raw       net.Conn       // below TLS: closing it does not wait for a farewell
 	versions  *versionRanges // nil: not known
+	features  features       // of the cluster, as they were when the broker was asked
 	abandoned bool           // the answer to the first request is no longer waited for
 
 	// atomic, any goroutine

@@ -483,8 +483,8 @@ func (c *client) initProducerID(req *InitProducerIDRequest) (*InitProducerIDResp
 	return nil, Wrap(ErrOutOfBrokers, causes...)
 }
 
-// sleep waits for d, or for the client's end.
-func (c *client) sleep(d time.Duration) error {
+// sleep waits for d, for the client's end, or for quit.
+func (c *client) sleep(d time.Duration, quit <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -492,5 +492,7 @@ func (c *client) sleep(d time.Duration) error {
 		return nil
 	case <-c.done:
 		return ErrClosedClient
+	case <-quit:
+		return errAbandoned
 	}
 }

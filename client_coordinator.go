@@ -21,11 +21,19 @@ const offsetsTopicWait = 2 * time.Second
 
 // contextOf is a context that ends with a channel.
 func contextOf(done <-chan struct{}) (context.Context, context.CancelFunc) {
+	return contextUntil(done, nil)
+}
+
+// contextUntil is a context that ends with the client or, where quit is not
+// nil, with that.
+func contextUntil(done, quit <-chan struct{}) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() {
 		select {
 		case <-done:
 			cancel(ErrClosedClient)
+		case <-quit:
+			cancel(errAbandoned)
 		case <-ctx.Done():
 		}
 	}()
@@ -54,13 +62,8 @@ func (c *client) coordinator(key coordinatorKey) (*Broker, error) {
 	if c.Closed() {
 		return nil, ErrClosedClient
 	}
-	c.mu.Lock()
-	id, known := c.mu.coordinators[key]
-	c.mu.Unlock()
-	if known {
-		if b := c.cluster.Load().brokers[id]; b != nil {
-			return c.open(b), nil
-		}
+	if b := c.knownCoordinator(key); b != nil {
+		return c.open(b), nil
 	}
 	b, err := c.askCoordinator(key)
 	if err != nil {
@@ -71,24 +74,44 @@ func (c *client) coordinator(key coordinatorKey) (*Broker, error) {
 
 // askCoordinator looks a coordinator up, with Metadata.Retry, and remembers it.
 func (c *client) askCoordinator(key coordinatorKey) (*Broker, error) {
+	return c.askCoordinatorUntil(key, nil)
+}
+
+// knownCoordinator is the coordinator that was looked up last, nil when there
+// is none that is known.
+func (c *client) knownCoordinator(key coordinatorKey) *Broker {
+	c.mu.Lock()
+	id, known := c.mu.coordinators[key]
+	c.mu.Unlock()
+	if !known {
+		return nil
+	}
+	return c.cluster.Load().brokers[id]
+}
+
+// askCoordinatorUntil is askCoordinator that gives up when quit is closed.
+func (c *client) askCoordinatorUntil(key coordinatorKey, quit <-chan struct{}) (*Broker, error) {
 	if c.Closed() {
 		return nil, ErrClosedClient
 	}
 	retryMax := c.conf.Metadata.Retry.Max
 	for attempt := 0; ; attempt++ {
-		b, retry, err := c.findCoordinator(key)
+		b, retry, err := c.findCoordinator(key, quit)
 		if err == nil {
 			return c.register(key, b), nil
 		}
 		if c.Closed() {
 			return nil, ErrClosedClient
 		}
+		if isClosed(quit) {
+			return nil, errAbandoned
+		}
 		if !retry || attempt >= retryMax {
 			return nil, err
 		}
 		backoff := c.metadataBackoff(attempt)
 		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
-		if err := c.sleep(backoff); err != nil {
+		if err := c.sleep(backoff, quit); err != nil {
 			return nil, err
 		}
 	}
@@ -116,8 +139,8 @@ func (c *client) register(key coordinatorKey, found *Broker) *Broker {
 }
 
 // findCoordinator asks one broker after another until one answers.
-func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err error) {
-	ctx, cancel := contextOf(c.done)
+func (c *client) findCoordinator(key coordinatorKey, quit <-chan struct{}) (b *Broker, retry bool, err error) {
+	ctx, cancel := contextUntil(c.done, quit)
 	defer cancel()
 	var causes []error
 	for at := range c.tryMembers(ctx, &causes) {
@@ -126,7 +149,7 @@ func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err
 			Version: apiFindCoordinator.versionFor(c.conf.Version), CoordinatorKey: key.key, CoordinatorType: key.kind,
 		}
 		resp := new(FindCoordinatorResponse)
-		err := at.ask(req, resp, c.done)
+		err := at.ask(req, resp, ctx.Done())
 		if encoding := (PacketEncodingError{}); errors.As(err, &encoding) {
 			return nil, false, err
 		}
@@ -145,7 +168,7 @@ func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err
 		case ErrConsumerCoordinatorNotAvailable:
 			Logger.Printf("client/coordinator coordinator for %s is not available\n", key.key)
 			if key.kind == CoordinatorGroup {
-				c.awaitOffsetsTopic()
+				c.awaitOffsetsTopic(quit)
 			}
 			return nil, true, resp.Err
 		case ErrGroupAuthorizationFailed:
@@ -160,9 +183,9 @@ func (c *client) findCoordinator(key coordinatorKey) (b *Broker, retry bool, err
 
 // awaitOffsetsTopic gives a new cluster the time to create the topic in which
 // groups live: the first question after a coordinator is what creates it.
-func (c *client) awaitOffsetsTopic() {
+func (c *client) awaitOffsetsTopic(quit <-chan struct{}) {
 	if _, err := c.Leader(offsetsTopic, 0); err != nil && !c.Closed() {
 		Logger.Printf("client/coordinator the %s topic is not initialized completely yet. Waiting 2 seconds...\n", offsetsTopic)
-		_ = c.sleep(offsetsTopicWait)
+		_ = c.sleep(offsetsTopicWait, quit)
 	}
 }

@@ -357,6 +357,19 @@ type Config struct {
 				UserData []byte
 			}
 
+			// Protocol is how the group agrees on who consumes what. Default, and
+			// what an empty one stands for: ConsumerGroupProtocolClassic. With
+			// ConsumerGroupProtocolConsumer (KIP-848), which needs Version 4.0,
+			// the coordinator makes the plan, the strategies are not used, and
+			// brokers say how long sessions last and how often heartbeats come;
+			// a session goes on over rebalances.
+			Protocol ConsumerGroupProtocol
+
+			// ServerAssignor is how a coordinator divides the partitions where
+			// Protocol leaves that to it: "uniform" or "range", or what else its
+			// brokers are set up with. Default "", the coordinator's choice.
+			ServerAssignor string
+
 			// InstanceId makes the member a static one (KIP-345), which keeps
 			// its partitions over a restart of less than Session.Timeout. It
 			// needs Version 2.3.

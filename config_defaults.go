@@ -64,6 +64,7 @@ func (c *Config) setProducerDefaults() {
 }
 
 func (c *Config) setConsumerDefaults() {
+	c.Consumer.Group.Protocol = ConsumerGroupProtocolClassic
 	c.Consumer.Group.Session.Timeout = 10 * time.Second
 	c.Consumer.Group.Heartbeat.Interval = 3 * time.Second
 	c.Consumer.Group.Rebalance.GroupStrategies = []BalanceStrategy{NewBalanceStrategyRange()}

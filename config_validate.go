@@ -357,6 +357,15 @@ func (c *Config) validateGroup() error {
 	); err != nil {
 		return err
 	}
+	switch g.Protocol {
+	case "", ConsumerGroupProtocolClassic:
+	case ConsumerGroupProtocolConsumer:
+		if err := c.needsVersion(V4_0_0_0, "Consumer.Group.Protocol", g.Protocol); err != nil {
+			return err
+		}
+	default:
+		return configErrorf("Consumer.Group.Protocol is %q, but must be %q or %q", g.Protocol, ConsumerGroupProtocolClassic, ConsumerGroupProtocolConsumer)
+	}
 	if g.Heartbeat.Interval >= g.Session.Timeout {
 		return configErrorf("Consumer.Group.Heartbeat.Interval is %v, but must be < Consumer.Group.Session.Timeout, which is %v",
 			g.Heartbeat.Interval, g.Session.Timeout)

@@ -34,6 +34,15 @@ func runFunctional(t *testing.T, s *site) {
 		{"the closest replica", functionalReplica},
 		{"a consumer of a topic that is created again", functionalConsumeAgain},
 		{"offsets that the log does not have", functionalReset},
+		{"consumer groups", functionalGroup},
+		{"transactions", functionalTxn},
+		{"transactions of many messages", functionalTxnAsync},
+		{"a transactional id that another producer takes over", functionalTxnFencing},
+		{"transactions in which a message fails", functionalTxnFailure},
+		{"transactions that time out", functionalTxnTimeout},
+		{"offsets in transactions", functionalTxnOffsets},
+		{"transactions while brokers stop", functionalTxnBrokers},
+		{"what coordinators of transactions answer", functionalTxnCoordinator},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}

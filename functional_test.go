@@ -34,12 +34,17 @@ var topicsMade atomic.Int64
 // TestFunctional runs every functional test against every cluster.
 func TestFunctional(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		c := fakekafka.New(t, fakekafka.Options{Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}, ReadFromRack: true})
+		c := fakekafka.New(t, fakekafka.Options{
+			Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}, ReadFromRack: true,
+			Groups: fakekafka.GroupOptions{HeartbeatInterval: 200 * time.Millisecond},
+		})
 		runFunctional(t, &site{addrs: c.Addrs(), version: sarama.MaxVersion, brokers: 3, fake: c})
 	})
 	if peers := os.Getenv("KAFKA_PEERS"); peers != "" {
 		t.Run("peers", func(t *testing.T) {
-			runFunctional(t, &site{addrs: strings.Split(peers, ","), version: sarama.MaxVersion, brokers: 3})
+			s := &site{addrs: strings.Split(peers, ","), version: sarama.MaxVersion}
+			s.brokers = min(3, len(s.client(t, nil).Brokers()))
+			runFunctional(t, s)
 		})
 		return
 	}
@@ -71,7 +76,8 @@ func startKafka(t *testing.T, release string, brokers int, properties map[string
 	settings := map[string]string{
 		"replica.selector.class":    "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
-		"auto.create.topics.enable": "false",
+		"auto.create.topics.enable":                "false",
+		"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "200",
 	}
 	maps.Copy(settings, properties)
 	c := realKafka(t, kafkalocal.Options{

@@ -23,6 +23,7 @@ type producer struct {
 	metrics   *producerMetrics
 	intake    *intake
 	owner     *owner
+	txn       *txn       // nil without a transactional id
 	deliverer *deliverer // nil for a sync producer
 	budget    budget
 	magic     int8          // version of the records' format
@@ -47,9 +48,6 @@ func newProducer(c Client) (*producer, error) {
 		return nil, ErrClosedClient
 	}
 	conf := c.Config()
-	if conf.Producer.Transaction.ID != "" {
-		return nil, ConfigurationError("Producer.Transaction.ID: transactions are not available")
-	}
 	p := &producer{
 		conf: conf, client: c, source: sourceOf(c), metrics: newProducerMetrics(conf.MetricRegistry), magic: magicFor(conf.Version),
 		closing: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
@@ -58,20 +56,41 @@ func newProducer(c Client) (*producer, error) {
 	p.intake = newIntake(p)
 	p.owner = newOwner(p)
 	p.budget.limit, p.budget.wake = limitsOf(conf), p.intake.mail.nudge
-	if conf.Producer.Idempotent {
+	if err := p.initNumbers(); err != nil {
+		p.metrics.release()
+		return nil, err
+	}
+	return p, nil
+}
+
+// initNumbers obtains what an idempotent or transactional producer stamps its
+// batches with.
+func (p *producer) initNumbers() error {
+	switch conf := &p.conf.Producer; {
+	case conf.Transaction.ID != "":
+		t := newTxn(p, conf.Transaction.ID)
+		id, err := t.start()
+		if err != nil {
+			return fmt.Errorf("kafka: obtaining a producer id for the transactional id %s: %w", t.id, err)
+		}
+		p.txn, p.owner.txn, p.owner.id = t, t, id
+	case conf.Idempotent:
 		id, err := p.initProducerID()
 		if err != nil {
-			p.metrics.release()
-			return nil, err
+			return err
 		}
 		p.owner.id = *id
 	}
-	return p, nil
+	return nil
 }
 
 func (p *producer) start() {
 	go withRecover(p.intake.run)
 	go withRecover(p.owner.run)
+	if p.txn != nil {
+		p.running.Add(1)
+		go withRecover(p.txn.talk.run)
+	}
 }
 
 // initProducerID obtains the numbers of an idempotent producer, with the

@@ -30,6 +30,7 @@ type batch struct {
 	// How the batch has fared; changed by the owner alone, between hand-overs.
 	order     int64 // of the first message among the partition's
 	attempts  int   // hand-overs that failed
+	delays    int   // that the transaction before it has cost it
 	sent      bool  // was handed over
 	uncounted bool  // is no longer part of the slot's queued
 	uncertain bool  // may have been written by a broker

@@ -34,6 +34,8 @@ type intake struct {
 	sealed  letterChain   // batches sealed in this burst
 	waiting int           // messages that wait for their topic
 	shut    bool          // what comes is refused
+	txnOpen bool          // messages are part of the transaction; without one they are refused, where there are transactions
+	txnEnd  *txnCall      // waits for messages that wait for their topic
 	drained bool          // the owner was told that no more comes
 	giveUp  time.Time     // after Close: when waiting messages are failed
 	ended   bool
@@ -136,7 +138,7 @@ func (in *intake) endBurst() time.Duration {
 	in.p.budget.add(in.taken)
 	in.taken = budgetShare{}
 	wait := never
-	forced := in.shut || in.p.budget.full()
+	forced := in.shut || in.p.budget.full() || in.txnEnd != nil
 	for _, slot := range in.inUse {
 		if forced {
 			in.sealAll(slot)
@@ -146,6 +148,9 @@ func (in *intake) endBurst() time.Duration {
 	}
 	wait = min(wait, in.sweep())
 	in.handOver()
+	if in.txnEnd != nil && in.waiting == 0 {
+		in.passTxnEnd()
+	}
 	if in.shut && !in.drained {
 		wait = min(wait, in.drain())
 	}
@@ -214,6 +219,7 @@ func (in *intake) drain() time.Duration {
 	for _, t := range in.topics {
 		in.failWaiting(t, ErrShuttingDown)
 	}
+	in.passTxnEnd()
 	in.drained = true
 	in.p.owner.mail.send(intakeDrained{})
 	return never
@@ -277,6 +283,11 @@ func (in *intake) accept(a acceptedMessage) {
 		in.refuse(a, ErrShuttingDown)
 		return
 	}
+	if in.p.txn != nil && (!in.txnOpen || !in.p.txn.is(ProducerTxnFlagInTransaction)) {
+		Logger.Printf("producer/txnmgr/%s message for %s refused, no transaction is open\n", in.p.txn.id, m.Topic)
+		in.refuse(a, ErrTransactionNotReady)
+		return
+	}
 	if err := a.ref.claim(); err != nil {
 		in.refuse(a, err)
 		return
@@ -318,6 +329,9 @@ const messageOverhead = 128
 
 // refuse gives a message back that is part of no batch.
 func (in *intake) refuse(a acceptedMessage, err error) {
+	if in.p.txn != nil {
+		in.txnRefused(&a, err)
+	}
 	if a.ref.call == nil {
 		if !a.held {
 			in.hold(&a)
@@ -407,6 +421,11 @@ func (in *intake) readMail() {
 		switch l := l.item.(type) {
 		case topicResolved:
 			in.resolved(l.topic, l.err)
+		case *txnCall:
+			in.txnCalled(l)
+		case txnOpened:
+			in.txnOpen = true
+			l.call.reply <- nil
 		case intakeClose:
 			in.close()
 		case intakeEnd:
@@ -463,6 +482,9 @@ func (in *intake) close() {
 // told by Go.
 func (in *intake) end() {
 	in.ended = true
+	if in.p.txn != nil {
+		close(in.p.txn.over)
+	}
 	if in.input != nil {
 		close(in.input)
 		for m := range in.input {

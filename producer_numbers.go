@@ -70,9 +70,10 @@ func (o *owner) renumber(b *batch, err error) bool {
 // restart recovers from a broker that has forgotten this producer, or lost
 // batches that it had acknowledged (KIP-360): the batch that it refuses, which
 // nothing of its own partition is in the way of, begins under the next epoch.
-// Before Kafka 2.5 that error is the user's.
+// Before Kafka 2.5 that error is the user's, and in a transaction, whose batches
+// are all of one epoch.
 func (o *owner) restart(b *batch, err error) bool {
-	if !b.stamped || err != ErrOutOfOrderSequenceNumber && err != ErrUnknownProducerID || !o.p.conf.Version.IsAtLeast(V2_5_0_0) {
+	if !b.stamped || err != ErrOutOfOrderSequenceNumber && err != ErrUnknownProducerID || !o.p.conf.Version.IsAtLeast(V2_5_0_0) || o.txn != nil {
 		return false
 	}
 	o.abandonNumbers(b, err)
@@ -81,9 +82,14 @@ func (o *owner) restart(b *batch, err error) bool {
 }
 
 // abandonNumbers gives up the numbers of a batch that has failed for good: the
-// broker may or may not have counted them.
+// broker may or may not have counted them. Those of a transaction last until it
+// ends.
 func (o *owner) abandonNumbers(b *batch, why error) {
 	if !b.stamped || b.id != o.id.id || b.epoch != o.id.epoch {
+		return
+	}
+	if o.txn != nil {
+		o.txn.bump = true
 		return
 	}
 	if o.id.epoch < math.MaxInt16 {

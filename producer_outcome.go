@@ -63,6 +63,8 @@ func (o *owner) outcome(b *batch, r produceResult) {
 	case r.err == errAbandoned && !r.uncertain: // its sender was stopped before it came to it
 		b.part.queue.pause = max(b.part.queue.pause, 1)
 		o.sendAgain(b)
+	case r.err == ErrConcurrentTransactions && o.txn != nil && b.delays < o.p.conf.Producer.Transaction.Retry.Max:
+		o.delay(b)
 	case (r.err == ErrMessageSizeTooLarge || r.err == ErrMessageSetSizeTooLarge) && len(b.msgs) > 1:
 		o.halve(b, r.err)
 	case !retriable(r.err) && o.refuseRecords(b, r):
@@ -82,6 +84,18 @@ func mayBeWritten(err error) bool {
 		return true
 	}
 	return false
+}
+
+// delay has a batch sent again that was refused because the coordinator is
+// still at work on the transaction before (KIP-890): with the retries and the
+// backoff of Producer.Transaction. The leader is the right one.
+func (o *owner) delay(b *batch) {
+	retry := &o.p.conf.Producer.Transaction.Retry
+	q := &b.part.queue
+	wait := retryBackoff(o.p.conf, hurriedBackoff, retry.BackoffFunc, b.delays, 0, retry.Max)
+	b.delays++
+	q.rest = max(q.rest, wait)
+	o.sendAgain(b)
 }
 
 // sendAgain keeps a batch that has come back until nothing of its partition is
@@ -109,6 +123,9 @@ func (o *owner) retry(b *batch, cause error) {
 	case o.overdue(b, time.Now()):
 		o.settle(b, q.deliveryTimeout())
 	case b.attempts > o.p.conf.Producer.Retry.Max:
+		o.settle(b, cause)
+	case o.txn != nil && o.txn.is(ProducerTxnFlagAbortingTransaction): // it is not worth the trouble
+		o.txnDoom(cause)
 		o.settle(b, cause)
 	default:
 		Logger.Printf("producer/leader/%s/%d retrying batch of %d messages, attempt %d: %v\n", p.topic.name, p.id, len(b.msgs), b.attempts, cause)

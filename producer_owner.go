@@ -29,6 +29,7 @@ type owner struct {
 	drained   bool                 // the intake is done
 	woken     int                  // how often a wait has ended
 	id        producerID
+	txn       *txn // nil without a transactional id
 	closing   bool
 	closedAt  time.Time
 	expiry    time.Time // when closing: next look for partitions without progress
@@ -40,14 +41,16 @@ type topicAsk struct{ now, next []*producerPartition }
 
 // partitionQueue is what the owner keeps for a partition.
 type partitionQueue struct {
-	waiting []*batch // sealed, in order; the first is next
-	out     []*batch // lent to sender, in order
-	failed  []*batch // came back and will be sent again; until out is empty, when they go to the front of waiting
-	done    []*batch // written, while one before them is still to be: results of a partition come in order
-	pause   int      // in partFailing: attempts that the backoff goes by, 0 for none
-	moved   bool     // in partFailing: a broker has named another leader, which the snapshot has
-	sender  *sender  // which has out, or had the last of it
-	listed  *sender  // in whose list of ready partitions this is
+	waiting []*batch      // sealed, in order; the first is next
+	out     []*batch      // lent to sender, in order
+	failed  []*batch      // came back and will be sent again; until out is empty, when they go to the front of waiting
+	done    []*batch      // written, while one before them is still to be: results of a partition come in order
+	pause   int           // in partFailing: attempts that the backoff goes by, 0 for none
+	kept    bool          // in partBackoff: what is wrong is not the leader
+	rest    time.Duration // in partFailing: the backoff where what is wrong is not the leader
+	moved   bool          // in partFailing: a broker has named another leader, which the snapshot has
+	sender  *sender       // which has out, or had the last of it
+	listed  *sender       // in whose list of ready partitions this is
 
 	taken    int64 // messages taken from the intake so far
 	state    partitionState
@@ -63,6 +66,9 @@ type partitionQueue struct {
 	// leader knows the producer. One that does not takes any number for the
 	// first: of several batches under way it might refuse one and take the next.
 	proven bool
+
+	txn        int64 // serial number of the transaction that the partition was added to last
+	txnPending bool  // it is to be added
 
 	// numbers of the next batch of an idempotent producer
 	id       int64
@@ -111,8 +117,14 @@ func (o *owner) run() {
 	for {
 		o.readMail()
 		wait := o.timers(time.Now())
+		if o.txn != nil {
+			o.txnPurge()
+		}
 		o.dispatch()
-		if o.closing && o.drained && o.live == 0 {
+		if o.txn != nil {
+			o.txnStep()
+		}
+		if o.closing && o.drained && o.live == 0 && o.txnIdle() {
 			o.end()
 			return
 		}
@@ -128,6 +140,9 @@ func (o *owner) run() {
 func (o *owner) end() {
 	for _, s := range o.senders {
 		s.stop()
+	}
+	if o.txn != nil {
+		o.txnClose()
 	}
 	o.p.ownerGone()
 }
@@ -146,6 +161,18 @@ func (o *owner) readMail() {
 			o.idAsked(item)
 		case hintsTaken:
 			o.hintsTaken(item)
+		case txnTold:
+			o.txnTold(item)
+		case txnBegun:
+			o.txnBegun(item)
+		case txnEnding:
+			o.txnEnding(item)
+		case txnBarrier:
+			o.txn.barrier = item.call == o.txn.call
+		case txnRefused:
+			o.txnFail(item.err)
+		case txnOffered:
+			o.txnOffered(item)
 		case intakeDrained:
 			o.drained = true
 		case ownerClose:
@@ -173,6 +200,9 @@ func (o *owner) enqueue(b *batch) {
 	q.taken += int64(len(b.msgs))
 	o.sweepFor(b)
 	q.waiting = append(q.waiting, b)
+	if o.txn != nil {
+		o.txnNeeds(p)
+	}
 	o.ready(p)
 	switch { // what waits for its own partition, the intake does not wait for
 	case q.listed == nil:
@@ -218,7 +248,7 @@ func (o *owner) open(q *partitionQueue) bool {
 	if !q.proven {
 		window = 1
 	}
-	return len(q.waiting) > 0 && len(q.out) < window && q.state == partIdle
+	return len(q.waiting) > 0 && len(q.out) < window && q.state == partIdle && (o.txn == nil || o.txnHas(q))
 }
 
 // provenFor is how long an idle partition's leader is taken to remember the
@@ -296,6 +326,7 @@ func (o *owner) dispatch() {
 // to the sender.
 func (o *owner) lend(s *sender) {
 	call := newProduceCall(s)
+	call.implicit = o.txn != nil && o.txn.implicit
 	size, messages := requestMargin, 0
 	maxMessages := o.p.conf.Producer.Flush.MaxMessages
 	list := s.ready
@@ -355,6 +386,9 @@ func (o *owner) take(s *sender, p *producerPartition) (taken, next bool) {
 	if idempotent {
 		o.number(q, b)
 	}
+	if o.txn != nil {
+		o.txn.started = true
+	}
 	q.pop()
 	q.out = append(q.out, b)
 	q.sender = s
@@ -403,6 +437,9 @@ func (o *owner) settle(b *batch, err error) {
 	b.err = err
 	if err != nil {
 		o.abandonNumbers(b, err)
+		if o.txn != nil {
+			o.txnFail(err)
+		}
 	}
 	o.p.settled(b)
 	o.p.intake.released()
@@ -500,8 +537,12 @@ func (o *owner) replay(p *producerPartition) {
 		q.waiting = append(q.failed, q.waiting...)
 		q.failed = nil
 	}
-	pause, moved := q.pause, q.moved
-	q.pause, q.moved = 0, false
+	pause, moved, rest := q.pause, q.moved, q.rest
+	q.pause, q.moved, q.rest = 0, false, 0
+	if q.kept = pause == 0 && rest > 0; q.kept {
+		o.backOffFor(p, rest)
+		return
+	}
 	if pause == 0 || moved {
 		q.state = partIdle
 		return

@@ -117,10 +117,11 @@ func (b *batch) refusal(r produceResult) error {
 
 // refuseRecords fails the messages that a broker names as the reason why it
 // has refused a batch, and only those: the others are sent again without them,
-// under numbers of their own. It reports whether the broker has named any.
+// under numbers of their own. It reports whether the broker has named any. In a
+// transaction, which has to be aborted anyway, the whole batch fails.
 func (o *owner) refuseRecords(b *batch, r produceResult) bool {
 	code, ok := r.err.(KError)
-	if !ok {
+	if !ok || o.txn != nil {
 		return false
 	}
 	gone := make([]bool, len(b.msgs))

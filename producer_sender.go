@@ -2,12 +2,14 @@ package sarama
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama/internal/compress"
+	"github.com/IBM/sarama/internal/record"
 )
 
 // sender is the goroutine that writes a producer's requests to one broker. It
@@ -149,10 +151,14 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 	if produceMagic(req.Version) < s.p.magic {
 		return errOldBroker(l.broker, req.Version, s.p.magic)
 	}
+	attributes, err := call.transact(s.p.txn, l)
+	if err != nil {
+		return err
+	}
 	call.nameTopics(s.p.source.snapshot())
 	for i, b := range call.batches {
 		if b.wire == nil {
-			wire, err := b.records.Seal(compress.Codec(conf.Producer.Compression), conf.Producer.CompressionLevel, 0)
+			wire, err := b.records.Seal(compress.Codec(conf.Producer.Compression), conf.Producer.CompressionLevel, attributes)
 			if err != nil {
 				call.refused = append(call.refused, refusedBatch{i, PacketEncodingError{err.Error()}})
 				continue
@@ -165,6 +171,22 @@ func (s *sender) prepare(call *produceCall, l *link) error {
 	call.link = l
 	call.promise = promise{resolve: call.resolve}
 	return nil
+}
+
+// transact makes the request part of a transaction, where there is one. From
+// version 12 on brokers add partitions to it (KIP-890): that goes with nothing
+// else.
+func (c *produceCall) transact(t *txn, l *link) (record.Attributes, error) {
+	if t == nil {
+		return 0, nil
+	}
+	c.req.TransactionalID = &t.id
+	c.req.Version = l.txnVersion(apiProduce, c.implicit, produceExplicitMax)
+	if c.implicit && c.req.Version <= produceExplicitMax {
+		return 0, fmt.Errorf("broker %s takes Produce only up to version %d, too old for the transactions of its cluster: %w",
+			l.broker.name(), c.req.Version, ErrUnsupportedVersion)
+	}
+	return record.Transactional, nil
 }
 
 // topicIDsFrom is the Produce version from which on topics go by their ids.
@@ -239,6 +261,8 @@ type produceCall struct {
 	batches []*batch
 
 	// set by the sender
+	implicit bool // brokers add partitions to the transaction; set by the owner
+
 	req     ProduceRequest
 	promise promise
 	link    *link

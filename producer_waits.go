@@ -13,7 +13,10 @@ import (
 // batch goes out its leader is asked for.
 func (o *owner) backOff(p *producerPartition, attempt int) {
 	conf := &o.p.conf.Producer.Retry
-	backoff := retryBackoff(o.p.conf, conf.Backoff, conf.BackoffFunc, attempt, 1, conf.Max)
+	o.backOffFor(p, retryBackoff(o.p.conf, conf.Backoff, conf.BackoffFunc, attempt, 1, conf.Max))
+}
+
+func (o *owner) backOffFor(p *producerPartition, backoff time.Duration) {
 	q := &p.queue
 	if q.state != partBackoff {
 		o.backoffs = append(o.backoffs, p)
@@ -36,10 +39,14 @@ func (o *owner) timers(now time.Time) time.Duration {
 			o.backoffs = append(o.backoffs, p)
 			continue
 		}
-		p.queue.state, p.queue.stale = partIdle, true
+		p.queue.state, p.queue.stale = partIdle, !p.queue.kept
+		p.queue.kept = false
 		o.ready(p)
 	}
 	wait = min(wait, o.sweep(now))
+	if o.txn != nil {
+		wait = min(wait, o.txnOverdue(now))
+	}
 	if o.closing {
 		if !now.Before(o.expiry) {
 			o.expire(now)
@@ -128,6 +135,9 @@ func (o *owner) topicAsked(l topicAsked) {
 func (o *owner) expire(now time.Time) {
 	patience := o.p.closePatience()
 	o.expiry = now.Add(patience)
+	if o.txn != nil {
+		o.txnExpire(now, patience)
+	}
 	for p := range o.holding {
 		q := &p.queue
 		last := q.progress
@@ -147,14 +157,7 @@ func (o *owner) expire(now time.Time) {
 			continue
 		}
 		q.expired = true
-		slices.SortFunc(q.failed, byOrder)
-		for len(q.failed) > 0 {
-			b := q.failed[0]
-			q.failed = q.failed[1:]
-			o.settle(b, ErrShuttingDown)
-		}
-		q.failed = nil
-		o.failWaiting(p, ErrShuttingDown)
+		o.failHeld(p, ErrShuttingDown)
 		if len(q.out) > 0 {
 			q.sender.abort()
 		}

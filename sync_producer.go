@@ -69,7 +69,6 @@ var errCancelled = errors.New("kafka: message was not sent")
 
 type syncProducer struct {
 	*producer
-	noTransactions
 	calls sync.Pool // of *syncCall; not shared, as channels belong to a synctest bubble
 }
 

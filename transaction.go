@@ -67,32 +67,3 @@ type ConsumerGroupMetadata struct {
 func NewConsumerGroupMetadata(groupID string) *ConsumerGroupMetadata {
 	return &ConsumerGroupMetadata{GroupID: groupID, GenerationID: GroupGenerationUndefined}
 }
-
-// noTransactions is what a producer without a transactional id says of them.
-type noTransactions struct{}
-
-func (noTransactions) IsTransactional() bool { return false }
-
-func (noTransactions) TxnStatus() ProducerTxnStatusFlag { return ProducerTxnFlagUninitialized }
-
-func (noTransactions) BeginTxn() error { return ErrNonTransactedProducer }
-
-func (noTransactions) CommitTxn() error { return ErrNonTransactedProducer }
-
-func (noTransactions) AbortTxn() error { return ErrNonTransactedProducer }
-
-func (noTransactions) AddOffsetsToTxn(map[string][]*PartitionOffsetMetadata, string) error {
-	return ErrNonTransactedProducer
-}
-
-func (noTransactions) AddOffsetsToTxnWithGroupMetadata(map[string][]*PartitionOffsetMetadata, *ConsumerGroupMetadata) error {
-	return ErrNonTransactedProducer
-}
-
-func (noTransactions) AddMessageToTxn(*ConsumerMessage, string, *string) error {
-	return ErrNonTransactedProducer
-}
-
-func (noTransactions) AddMessageToTxnWithGroupMetadata(*ConsumerMessage, *ConsumerGroupMetadata, *string) error {
-	return ErrNonTransactedProducer
-}

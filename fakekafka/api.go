@@ -67,6 +67,14 @@ func handlerOf(a API) handler {
 		return (*conn).initProducerID
 	case OffsetForLeaderEpoch:
 		return (*conn).offsetForLeaderEpoch
+	case AddPartitionsToTxn:
+		return (*conn).addPartitionsToTxn
+	case AddOffsetsToTxn:
+		return (*conn).addOffsetsToTxn
+	case EndTxn:
+		return (*conn).endTxn
+	case TxnOffsetCommit:
+		return (*conn).txnOffsetCommit
 	case SaslAuthenticate:
 		return (*conn).saslAuthenticate
 	}

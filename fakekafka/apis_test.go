@@ -381,7 +381,7 @@ func TestInitProducerID(t *testing.T) {
 		t.Fatalf("got %+v, %+v, %+v", first, second, third)
 	}
 	wantErr(t, ask(home, time.Minute, first.ProducerID, first.ProducerEpoch).Err, sarama.ErrProducerFenced)
-	wantErr(t, ask(home, time.Minute, 12345, 0).Err, sarama.ErrInvalidProducerIDMapping)
+	wantErr(t, ask(home, time.Minute, 12345, 0).Err, sarama.ErrProducerFenced)
 }
 
 func TestSaslPlain(t *testing.T) {

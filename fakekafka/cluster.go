@@ -40,8 +40,9 @@ type Cluster struct {
 	// mu orders changes of the cluster
 	mu struct {
 		sync.Mutex
-		transactional map[string]*transactionalID
 	}
+
+	txns transactions
 }
 
 // Start starts a cluster. All topics, partitions and leaders exist, and every
@@ -60,7 +61,7 @@ func Start(opts Options) (*Cluster, error) {
 	c.groups = newGroups(c)
 	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
-	c.mu.transactional = make(map[string]*transactionalID)
+	c.txns.init(&opts)
 	if c.offers, err = newOffers(opts.Version, opts.MaxVersions, opts.Groups.ClassicOnly); err != nil {
 		return nil, err
 	}
@@ -122,6 +123,7 @@ func (c *Cluster) Close() error {
 		return nil
 	}
 	close(c.done)
+	c.txns.close()
 	for _, b := range c.brokers {
 		done := b.takeTurn()
 		b.shut(true)

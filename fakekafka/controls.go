@@ -168,6 +168,7 @@ func (c *Cluster) TruncateLog(topic string, partition int32, end int64) error {
 			delete(p.mu.producers, id)
 		}
 	}
+	p.truncateTxnsLocked()
 	p.mu.Unlock()
 	p.change(func(l *leadership) { l.epoch++ })
 	return nil

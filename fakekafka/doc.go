@@ -10,8 +10,8 @@
 //	client, err := sarama.NewClient(cluster.Addrs(), nil)
 //
 // It behaves as Kafka does where a client can see it: leaders and epochs,
-// record batches and their checks, idempotence, long polls, fetch sessions,
-// offsets by time, the versions of a release. What a real cluster does only
+// record batches and their checks, idempotence, transactions, long polls, fetch
+// sessions, offsets by time, the versions of a release. What a real cluster does only
 // now and then, a test makes it do: move leaders, stop brokers, answer late,
 // wrongly or never (see Cluster.Handle and the methods around it).
 //
@@ -53,9 +53,11 @@
 // behind an atomic pointer; Cluster.mu orders those who replace it, and
 // changes of leaders that concern several partitions. A partition's own lock
 // guards its leader, epoch, replicas, log and producers, so that a request sees
-// them together. A broker's lock guards its listener and its connections. The
-// locks nest in that order: cluster, broker, partition; none is held over I/O,
-// a channel that may block or a user's callback.
+// them together. A broker's lock guards its listener and its connections. One
+// lock guards the transactions of all coordinators; it is held while a batch of
+// a transaction is appended, so that none comes after the marker. The locks nest
+// in that order: cluster, broker, transactions, partition; none is held over
+// I/O, a channel that may block or a user's callback.
 //
 // A group's own lock guards all that its coordinator knows: phase, members,
 // plan, offsets. Only the lock of the list of groups is taken with it. A group

@@ -6,7 +6,6 @@ import (
 	"math"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/internal/bridge"
@@ -40,6 +39,7 @@ func (c *conn) apiVersions(r *Request) (any, error) {
 	if resp.ErrorCode != int16(sarama.ErrNoError) {
 		return resp, nil
 	}
+	c.cluster.txns.tellLevel(resp)
 	for key, o := range c.cluster.offers {
 		if o.handle != nil {
 			resp.ApiKeys = append(resp.ApiKeys, sarama.ApiVersionsResponseKey{ApiKey: int16(key), MinVersion: o.min, MaxVersion: o.max})
@@ -224,57 +224,4 @@ func (c *conn) findCoordinator(r *Request) (any, error) {
 		resp.Err, resp.ErrMsg, resp.Coordinator, resp.Coordinators = f.Err, f.ErrMsg, f.Coordinator, nil
 	}
 	return resp, nil
-}
-
-// transactionalID is the producer id behind a transactional id.
-type transactionalID struct {
-	producerID int64
-	epoch      int16
-}
-
-const transactionTimeoutMax = 15 * time.Minute
-
-// initProducerID gives out producer ids. An idempotent producer always gets a
-// new one; a transactional id keeps its own, with the next epoch each time.
-func (c *conn) initProducerID(r *Request) (any, error) {
-	req := r.Body.(*sarama.InitProducerIDRequest)
-	resp := &sarama.InitProducerIDResponse{ProducerID: -1, ProducerEpoch: -1, Err: r.reply.Err}
-	switch {
-	case resp.Err != sarama.ErrNoError:
-	case req.TransactionalID == nil:
-		resp.ProducerID, resp.ProducerEpoch = c.cluster.producerIDs.Add(1), 0
-	case *req.TransactionalID == "":
-		resp.Err = sarama.ErrInvalidRequest
-	case c.cluster.coordinator(sarama.CoordinatorTransaction, *req.TransactionalID) != c.broker:
-		resp.Err = sarama.ErrNotCoordinatorForConsumer
-	case req.TransactionTimeout <= 0 || req.TransactionTimeout > transactionTimeoutMax:
-		resp.Err = sarama.ErrInvalidTransactionTimeout
-	default:
-		fenced := sarama.ErrProducerFenced
-		if r.Version < 4 {
-			fenced = sarama.ErrInvalidProducerEpoch
-		}
-		hasIdentity := r.Version >= 3 && req.ProducerID >= 0
-		resp.ProducerID, resp.ProducerEpoch, resp.Err = c.cluster.initTransactional(*req.TransactionalID, hasIdentity, req.ProducerID, req.ProducerEpoch, fenced)
-	}
-	return resp, nil
-}
-
-func (c *Cluster) initTransactional(name string, hasIdentity bool, id int64, epoch int16, fenced sarama.KError) (int64, int16, sarama.KError) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t := c.mu.transactional[name]
-	switch {
-	case t == nil && hasIdentity, t != nil && hasIdentity && id != t.producerID:
-		return -1, -1, sarama.ErrInvalidProducerIDMapping
-	case t != nil && hasIdentity && epoch != t.epoch:
-		return -1, -1, fenced
-	case t == nil:
-		t = &transactionalID{producerID: c.producerIDs.Add(1), epoch: -1}
-		c.mu.transactional[name] = t
-	case t.epoch >= math.MaxInt16-1:
-		t.producerID, t.epoch = c.producerIDs.Add(1), -1
-	}
-	t.epoch++
-	return t.producerID, t.epoch, sarama.ErrNoError
 }

@@ -166,6 +166,8 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 	got.HighWatermark, got.LastStableOffset, got.LogStartOffset = end, min(have, p.lastStableOffsetLocked()), log.start
 	if f.stable {
 		end = got.LastStableOffset
+	}
+	if f.stable {
 		got.Aborted = []bridge.AbortedTransaction{}
 	}
 	if got.HasDiverging {
@@ -182,6 +184,9 @@ func (f *fetching) read(p *partition, want *bridge.FetchPartition, left int, got
 	if f.request.Version < fetchBounded && len(data) > maxBytes {
 		data = data[:max(maxBytes, 0)] // cut, as every batch may be
 		f.now = true
+	}
+	if f.stable {
+		got.Aborted = p.abortedLocked(want.Offset, data)
 	}
 	if len(data) > 0 {
 		got.Records = data

@@ -175,11 +175,6 @@ func (c *conn) offsetFetch(r *Request) (any, error) {
 	return resp, nil
 }
 
-// admitTxnOffsets says whether a transaction may commit offsets.
-func (c *Cluster) admitTxnOffsets(r *Request, req *sarama.TxnOffsetCommitRequest) sarama.KError {
-	return sarama.ErrNoError
-}
-
 // fetchOffsets looks one group's offsets up.
 func (c *conn) fetchOffsets(r *Request, want *bridge.OffsetsWanted, stable bool) sarama.OffsetFetchResponseGroup {
 	byID := r.Version >= offsetsByID

@@ -122,6 +122,13 @@ func (c *conn) produceTo(r *Request, req *sarama.ProduceRequest, part *bridge.Pa
 		code, why := codeOf(err)
 		return failure(code, "%s", *why)
 	}
+	if in.batch.Transactional() { // its transaction does not end meanwhile
+		c.cluster.txns.mu.Lock()
+		defer c.cluster.txns.mu.Unlock()
+		if o := c.admitLocked(r, req, p, &in.batch); o.err != sarama.ErrNoError {
+			return o
+		}
+	}
 	return p.append(c.broker.id, &in, req.RequiredAcks == sarama.WaitForAll, !c.cluster.opts.Version.IsAtLeast(sarama.V2_5_0_0))
 }
 
@@ -156,8 +163,6 @@ func checkBatch(raw []byte, version int16, s *settings) (in incoming, err error)
 		return in, refuse(sarama.ErrInvalidRecord, "clients are not allowed to write control records")
 	case b.ProducerID >= 0 && (b.ProducerEpoch < 0 || b.BaseSequence < 0):
 		return in, refuse(sarama.ErrInvalidRecord, "producer %d has epoch %d and sequence %d", b.ProducerID, b.ProducerEpoch, b.BaseSequence)
-	case b.Transactional():
-		return in, refuse(sarama.ErrInvalidTxnState, "the partition was not added to a transaction")
 	case b.LogAppendTime() && !s.logAppendTime:
 		return in, refuse(sarama.ErrInvalidTimestamp, "producers must not set the timestamp type to LogAppendTime")
 	}

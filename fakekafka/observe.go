@@ -115,7 +115,8 @@ type Record struct {
 	Headers    []Header
 }
 
-// Records returns all records that a partition has, in order. What it returns
+// Records returns all records that a partition has, in order, those of
+// transactions that are open or were aborted among them, but no markers. What it returns
 // shares memory with the log and must not be changed.
 func (c *Cluster) Records(topic string, partition int32) ([]Record, error) {
 	p, err := c.partition(topic, partition)
@@ -147,6 +148,9 @@ func appendRecords(list []Record, data []byte, start int64) ([]Record, error) {
 			return list, err
 		}
 		data = rest
+		if b.Control() {
+			continue
+		}
 		it, err := b.Open(0)
 		if err != nil {
 			return list, err

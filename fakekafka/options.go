@@ -33,6 +33,10 @@ type Options struct {
 	// sets. Those before 0.10 do not know ApiVersions: they close a connection
 	// on which they are asked, so that clients need ApiVersionsRequest off.
 	Version sarama.KafkaVersion
+	// TransactionVersion is the finalized level of transaction.version (KIP-890):
+	// by default 2 from Kafka 4.0 on and 0 before; a negative one is 0.
+	TransactionVersion int
+
 	// MaxVersions lowers the highest version offered of single APIs; a negative
 	// one takes the API away.
 	MaxVersions map[API]int16

@@ -28,6 +28,8 @@ type partition struct {
 		deleted   bool
 		log       recordLog
 		producers map[int64]*producerState
+		open      map[int64]int64 // where the open transactions of producers begin
+		aborted   []abortedTxn
 		waiters   []*waiter // replaced, never changed
 	}
 }
@@ -168,6 +170,9 @@ func (p *partition) appendLocked(broker int32, in *incoming, allReplicas, refuse
 	if b.ProducerID >= 0 {
 		producer = p.mu.producers[b.ProducerID]
 		duplicate, err := producer.check(b, refuseUnknown)
+		if _, open := p.mu.open[b.ProducerID]; open && err == sarama.ErrNoError && !b.Transactional() {
+			err = sarama.ErrInvalidTxnState
+		}
 		switch {
 		case err != sarama.ErrNoError:
 			o.err = err
@@ -192,6 +197,7 @@ func (p *partition) appendLocked(broker int32, in *incoming, allReplicas, refuse
 			p.mu.producers[b.ProducerID] = producer
 		}
 		producer.remember(b, o.baseOffset, o.logAppendTime)
+		p.noteLocked(b, o.baseOffset)
 	}
 	return o, true
 }
@@ -232,7 +238,3 @@ func (p *partition) preferredLocked(c *Cluster, rack string, offset int64) int32
 	}
 	return -1
 }
-
-// lastStableOffsetLocked is the offset of the first record of a transaction
-// that is still open: none is, as there are no transactions yet.
-func (p *partition) lastStableOffsetLocked() int64 { return p.highWatermarkLocked() }

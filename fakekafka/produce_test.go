@@ -87,7 +87,7 @@ func TestProduceRefusals(t *testing.T) {
 		"control":           {batch: edit(func(b *sarama.RecordBatch) { b.Control = true }), want: sarama.ErrInvalidRecord},
 		"sequence":          {batch: edit(func(b *sarama.RecordBatch) { b.ProducerID, b.ProducerEpoch, b.FirstSequence = 7, 0, -1 }), want: sarama.ErrInvalidRecord},
 		"producer epoch":    {batch: edit(func(b *sarama.RecordBatch) { b.ProducerID, b.ProducerEpoch = 7, -1 }), want: sarama.ErrInvalidRecord},
-		"transactional":     {batch: edit(func(b *sarama.RecordBatch) { b.IsTransactional = true }), want: sarama.ErrInvalidTxnState},
+		"transactional":     {batch: edit(func(b *sarama.RecordBatch) { b.IsTransactional = true }), want: sarama.ErrTransactionalIDAuthorizationFailed},
 		"log append time":   {batch: edit(func(b *sarama.RecordBatch) { b.LogAppendTime = true }), want: sarama.ErrInvalidTimestamp},
 		"zstd before 2.1":   {version: 3, batch: edit(func(b *sarama.RecordBatch) { b.Codec = sarama.CompressionZSTD }), want: sarama.ErrUnsupportedCompressionType},
 	} {

@@ -46,7 +46,7 @@ type TopicPartition struct {
 }
 
 // Partitions are those that a Produce, Fetch, ListOffsets, OffsetForLeaderEpoch,
-// OffsetCommit, OffsetFetch, TxnOffsetCommit or OffsetDelete request names
+// AddPartitionsToTxn, OffsetCommit, OffsetFetch, TxnOffsetCommit or OffsetDelete request names
 // itself, in its order; nil for other requests. (An incremental fetch names only
 // what changes in its session.)
 func (r *Request) Partitions() (list []TopicPartition) {
@@ -66,6 +66,13 @@ func (r *Request) Partitions() (list []TopicPartition) {
 	case ListOffsets:
 		for _, p := range bridge.ListedPartitions(r.Body) {
 			add(p.Topic, false, p.Partition)
+		}
+	case AddPartitionsToTxn:
+		req := r.Body.(*sarama.AddPartitionsToTxnRequest)
+		for topic, ids := range req.TopicPartitions {
+			for _, id := range ids {
+				add(topic, false, id)
+			}
 		}
 	case OffsetForLeaderEpoch:
 		for _, p := range bridge.EpochsWanted(r.Body) {

@@ -1,0 +1,424 @@
+package sarama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// groupKeeper keeps a member in its group for a session. Its run goroutine
+// sends heartbeats, and owns the claims; where the group rebalances
+// cooperatively it also joins anew. It calls no user's code and never blocks:
+// what takes time is done by goroutines that report by letter. It is woken by
+// letters and by its timer, and ended by stop.
+type groupKeeper struct {
+	// constant
+	s *consumerGroupSession
+	g *consumerGroup
+	// Letters are functions that run calls: of claims that have ended, of
+	// requests that were answered, and of consume. There are at most as many as
+	// claims, and one each of the others.
+	mail    mailbox
+	life    context.Context // of what run has started
+	endLife context.CancelFunc
+	idle    chan struct{} // closed when the session is over and no claim is left
+	left    chan struct{} // closed when the member has left the group before the handlers have returned
+	ended   chan struct{} // closed at the end of run
+
+	// owned by run
+	place    *joined // in the present generation
+	claims   map[topicPartition]*groupClaim
+	found    map[topicPartition]*partitionOffsetManager // of claims that may begin
+	given    []*partitionOffsetManager                  // of claims that were revoked and have ended
+	began    bool                                       // claims may run
+	over     bool                                       // the session's context has ended
+	gone     bool                                       // the member is out of the group, or about to be
+	stopping bool                                       // run ends as soon as nothing is under way
+	busy     context.CancelFunc                         // ends what the lane is taken for; nil: nothing
+	joining  bool                                       // that is a join
+	beating  bool                                       // that is a heartbeat
+	handling bool                                       // offsets of claims that begin or were given up are being handled
+	watching bool                                       // the client is being asked for partitions
+	beatAt   time.Time                                  // when the next heartbeat is due
+	answered time.Time                                  // when the coordinator last knew the member
+	rejoinAs error                                      // why to join anew, as soon as nothing is in the way; nil: no need
+	leaveAs  error                                      // why to leave, as soon as the lane is free; nil: no need
+	deadline time.Time                                  // for claims to end; zero: none has to
+	said     map[string][]int32                         // in a group of the newer protocol: what the coordinator was told that the member holds
+	told     bool                                       // and that everything else was said
+	watchAt  time.Time                                  // when a client that is not this package's is asked for partitions
+}
+
+func newGroupKeeper(s *consumerGroupSession, j *joined) *groupKeeper {
+	now := time.Now()
+	k := &groupKeeper{
+		s: s, g: s.group, mail: newMailbox(), idle: make(chan struct{}), left: make(chan struct{}), ended: make(chan struct{}),
+		place: j, claims: make(map[topicPartition]*groupClaim), found: make(map[topicPartition]*partitionOffsetManager),
+		answered: now, beatAt: now.Add(s.group.conf.Consumer.Group.Heartbeat.Interval),
+	}
+	if j.newer != nil {
+		k.beatAt, k.told, k.said = now.Add(j.newer.every), true, map[string][]int32{}
+	}
+	k.life, k.endLife = context.WithCancel(context.Background())
+	if every := s.group.conf.Metadata.RefreshFrequency; every > 0 {
+		k.watchAt = now.Add(every)
+	}
+	return k
+}
+
+// do has run call a function.
+func (k *groupKeeper) do(f func()) { k.mail.send(f) }
+
+// run is the keeper's goroutine.
+func (k *groupKeeper) run() {
+	defer close(k.ended)
+	defer k.endLife()
+	var timer alarm
+	defer timer.stop()
+	abandon := k.g.abandon
+	for {
+		for l := k.mail.take(); l != nil; l = l.next {
+			l.item.(func())()
+		}
+		wait := k.advance(time.Now())
+		if k.stopping && k.busy == nil && !k.handling && !k.watching && k.leaveAs == nil {
+			return
+		}
+		var over <-chan struct{}
+		if !k.over {
+			over = k.s.ctx.Done()
+		}
+		select {
+		case <-k.mail.wake:
+		case <-timer.in(wait):
+		case <-over:
+			if k.over = true; k.joining {
+				k.busy()
+			}
+		case <-abandon:
+			abandon = nil
+			k.leaveBehind(errHandlersLeft)
+		}
+	}
+}
+
+var errHandlersLeft = errors.New("handlers were left behind")
+
+// advance does what is due, and returns how long it is until something else is.
+func (k *groupKeeper) advance(now time.Time) time.Duration {
+	if k.over {
+		k.wind(now)
+	} else {
+		k.rebalance(now)
+	}
+	if k.leaveAs != nil && k.busy == nil {
+		k.leave()
+	}
+	expiry := k.answered.Add(k.g.conf.Consumer.Group.Session.Timeout)
+	if k.beating && !now.Before(expiry) {
+		k.busy()
+	}
+	if k.beats() && !now.Before(k.beatAt) {
+		if k.place.newer != nil {
+			k.beatNewer(now)
+		} else {
+			k.watch(now)
+			k.beat(now)
+		}
+	}
+	wait := never
+	if k.beats() {
+		wait = max(0, k.beatAt.Sub(now))
+	}
+	if k.beating && now.Before(expiry) {
+		wait = expiry.Sub(now)
+	}
+	if !k.deadline.IsZero() && !k.gone {
+		wait = min(wait, max(0, k.deadline.Sub(now)))
+	}
+	return wait
+}
+
+// beats reports whether heartbeats are sent.
+func (k *groupKeeper) beats() bool { return !k.gone && !k.stopping && k.busy == nil }
+
+// wind waits for the claims of a session that is over.
+func (k *groupKeeper) wind(now time.Time) {
+	switch {
+	case isClosed(k.idle):
+	case len(k.claims) == 0 && !k.handling && !k.joining:
+		k.deadline = time.Time{}
+		close(k.idle)
+	case k.deadline.IsZero():
+		k.deadline = now.Add(k.g.conf.Consumer.Group.Rebalance.Timeout)
+	case !now.Before(k.deadline):
+		k.leaveBehind(ErrRebalanceTimedOut)
+	}
+}
+
+// onLane runs a conversation with the coordinator on a goroutine, and done on
+// run when it has ended. One runs at a time.
+func (k *groupKeeper) onLane(talk func(ctx context.Context) error, done func(error)) {
+	ctx, cancel := context.WithCancel(k.life)
+	k.busy = cancel
+	go withRecover(func() {
+		err := errCallPanicked
+		defer func() {
+			k.do(func() {
+				cancel()
+				k.busy = nil
+				done(err)
+			})
+		}()
+		err = talk(ctx)
+	})
+}
+
+// beat sends a heartbeat.
+func (k *groupKeeper) beat(now time.Time) {
+	who := k.place.who
+	req := &HeartbeatRequest{
+		Version: apiHeartbeat.versionFor(k.g.conf.Version), GroupId: k.g.id, MemberId: who.memberID, GenerationId: who.generation,
+	}
+	if req.Version >= 3 {
+		req.GroupInstanceId = who.instanceID
+	}
+	k.beatAt, k.beating = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval), true
+	k.onLane(func(ctx context.Context) error {
+		resp := new(HeartbeatResponse)
+		if err := k.g.member.lane.ask(ctx, req, resp); err != nil {
+			return err
+		}
+		if resp.Err != ErrNoError {
+			return resp.Err
+		}
+		return nil
+	}, k.beaten)
+}
+
+// beaten takes the answer to a heartbeat.
+func (k *groupKeeper) beaten(err error) {
+	k.beating = false
+	now := time.Now()
+	code := KError(0)
+	if errors.As(err, &code) || err == nil {
+		k.answered = now
+	}
+	switch {
+	case err == nil || k.gone:
+	case code == ErrRebalanceInProgress:
+		if k.g.protocol == RebalanceProtocolCooperative && !k.over {
+			k.rejoinAs = code
+		} else {
+			k.s.end(code)
+		}
+	case code == ErrUnknownMemberId || code == ErrIllegalGeneration || code == ErrFencedMemberEpoch:
+		if k.g.member.epoch = epochJoins; k.place.newer != nil {
+			k.lost(err)
+			return
+		}
+		k.g.member.id = ""
+		if k.g.protocol == RebalanceProtocolCooperative && len(k.claims) > 0 && !k.over {
+			k.s.fail(code) // others may have the claims by now
+		}
+		k.lost(code)
+	case code == 0 || retriableJoin(code): // the coordinator is out of reach, or elsewhere
+		k.g.member.lane.stale = true
+		if silent := now.Sub(k.answered); code == 0 && silent >= k.g.conf.Consumer.Group.Session.Timeout {
+			if errors.Is(err, context.Canceled) { // by advance
+				err = os.ErrDeadlineExceeded
+			}
+			k.lost(fmt.Errorf("kafka: group %s: the session has timed out, the coordinator was not heard for %v: %w", k.g.id, silent, err))
+			return
+		}
+		retry := &k.g.conf.Metadata.Retry
+		k.beatAt = now.Add(retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max))
+		Logger.Printf("consumergroup/session/%s/%d heartbeat failed: %v\n", k.place.who.memberID, k.place.who.generation, err)
+	default:
+		if code == ErrFencedInstancedId {
+			k.g.member.id = ""
+		}
+		k.lost(err)
+	}
+}
+
+// lost ends the session because the member is out of the group.
+func (k *groupKeeper) lost(err error) {
+	if k.gone = true; !k.over {
+		k.g.report("", -1, err)
+	}
+	k.s.end(err)
+}
+
+// watch looks whether the partitions of the group's topics are still those that
+// the plan was made with; the leader's business.
+func (k *groupKeeper) watch(now time.Time) {
+	counts := k.place.counts
+	if k.over || counts == nil || k.g.conf.Metadata.RefreshFrequency == 0 {
+		return
+	}
+	if k.g.topicsChanged(counts) {
+		k.changed(k.place)
+		return
+	}
+	if _, own := k.g.client.(*client); own || k.watching || now.Before(k.watchAt) {
+		return
+	}
+	k.watching, k.watchAt = true, now.Add(k.g.conf.Metadata.RefreshFrequency)
+	place, life := k.place, k.life
+	go withRecover(func() {
+		changed := false
+		defer func() {
+			k.do(func() {
+				if k.watching = false; changed {
+					k.changed(place)
+				}
+			})
+		}()
+		for topic, n := range counts {
+			partitions, err := awaitCall(life, func() ([]int32, error) { return k.g.client.Partitions(topic) }, nil)
+			if err == nil && len(partitions) != n || errors.Is(err, ErrUnknownTopicOrPartition) && n > 0 {
+				changed = true
+			}
+		}
+	})
+}
+
+// changed begins a rebalance because topics have changed since a generation's
+// plan was made.
+func (k *groupKeeper) changed(place *joined) {
+	if k.over || place != k.place || place.counts == nil {
+		return
+	}
+	Logger.Printf("consumergroup/%s the partitions of the group's topics have changed\n", k.g.id)
+	if place.counts = nil; k.g.protocol == RebalanceProtocolCooperative {
+		k.rejoinAs = ErrSessionPartitionCountChanged
+		return
+	}
+	k.s.end(ErrSessionPartitionCountChanged)
+}
+
+// adopt takes the offsets that the first claims begin at; consume calls it
+// before Setup, so that Setup can reset them.
+func (k *groupKeeper) adopt(stored map[topicPartition]storedOffset) {
+	done := make(chan struct{})
+	k.do(func() {
+		k.take(stored)
+		close(done)
+	})
+	<-done
+}
+
+// begin starts the first claims.
+func (k *groupKeeper) begin() {
+	k.do(func() {
+		k.began = true
+		k.start()
+	})
+}
+
+// take makes places for marks of new claims, and shows them in the session.
+func (k *groupKeeper) take(stored map[topicPartition]storedOffset) {
+	for at, offset := range stored {
+		k.found[at] = k.s.offsets.take(at, offset)
+	}
+	k.publish()
+}
+
+// publish shows the claims in the session.
+func (k *groupKeeper) publish() {
+	now := &claimedPartitions{claims: make(map[string][]int32), offsets: make(map[string]map[int32]*partitionOffsetManager)}
+	show := func(at topicPartition, p *partitionOffsetManager) {
+		now.claims[at.topic] = append(now.claims[at.topic], at.partition)
+		if now.offsets[at.topic] == nil {
+			now.offsets[at.topic] = make(map[int32]*partitionOffsetManager)
+		}
+		now.offsets[at.topic][at.partition] = p
+	}
+	for at, p := range k.found {
+		show(at, p)
+	}
+	for at, c := range k.claims {
+		show(at, c.offsets)
+	}
+	for _, partitions := range now.claims {
+		slices.Sort(partitions)
+	}
+	k.s.claimed.Store(now)
+}
+
+// start runs the claims whose offsets are known.
+func (k *groupKeeper) start() {
+	if k.over || !k.began {
+		return
+	}
+	for at, p := range k.found {
+		c := &groupClaim{session: k.s, at: at, offsets: p}
+		c.initial, _ = p.NextOffset()
+		c.ctx, c.cancel = context.WithCancel(k.s.ctx)
+		k.claims[at] = c
+		k.s.setRunning(at, true)
+		go withRecover(c.run)
+	}
+	clear(k.found)
+}
+
+// claimEnded is called by a claim's goroutine, at its end.
+func (k *groupKeeper) claimEnded(c *groupClaim) {
+	k.do(func() {
+		c.cancel()
+		delete(k.claims, c.at)
+		switch {
+		case c.revoked:
+			k.given = append(k.given, c.offsets)
+		case !k.over:
+			k.s.end(ErrSessionConsumeClaimExited)
+		}
+	})
+}
+
+// leaveBehind takes the member out of the group while handlers are still
+// running: what they mark from then on has no effect.
+func (k *groupKeeper) leaveBehind(why error) {
+	if k.gone || isClosed(k.idle) {
+		return
+	}
+	who := k.place.who
+	Logger.Printf("consumergroup/session/%s/%d leaving the group, as ConsumeClaim has not returned for %v: %v\n",
+		who.memberID, who.generation, k.s.runningClaims(), why)
+	k.gone, k.leaveAs = true, why
+	if k.busy != nil {
+		k.busy()
+	}
+}
+
+// leave stores what is marked, unless that is up to the user, and leaves.
+func (k *groupKeeper) leave() {
+	why := k.leaveAs
+	k.leaveAs = nil
+	k.onLane(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, closePatience(k.g.conf))
+		defer cancel()
+		k.s.offsets.close(ctx)
+		return k.g.leave(ctx, why)
+	}, func(err error) {
+		if err != nil {
+			k.g.report("", -1, err)
+		}
+		close(k.left)
+	})
+}
+
+// stop ends run. Until ctx ends it waits for what is under way.
+func (k *groupKeeper) stop(ctx context.Context) {
+	k.do(func() { k.stopping = true })
+	select {
+	case <-k.ended:
+	case <-ctx.Done():
+		k.endLife()
+		<-k.ended
+	}
+}
