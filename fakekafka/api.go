@@ -73,8 +73,6 @@ func handlerOf(a API) handler {
 		return (*conn).addOffsetsToTxn
 	case EndTxn:
 		return (*conn).endTxn
-	case TxnOffsetCommit:
-		return (*conn).txnOffsetCommit
 	case SaslAuthenticate:
 		return (*conn).saslAuthenticate
 	}

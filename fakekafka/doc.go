@@ -60,12 +60,13 @@
 // I/O, a channel that may block or a user's callback.
 //
 // A group's own lock guards all that its coordinator knows: phase, members,
-// plan, offsets. Only the lock of the list of groups is taken with it. A group
-// has one timer, for what is due next, and none while it has no members; when
-// it fires, a goroutine takes the lock, does what is due and ends. A request to
-// join or to sync that has to wait leaves a channel of capacity 1 with its
-// member, in which whoever completes the rebalance puts the answer, and waits
-// on its connection's goroutine; the connection's end leaves the member be.
+// plan, offsets. It is taken with or without that of the transactions, and only
+// the lock of the list of groups is taken with it. A group has one timer, for
+// what is due next, and none while it has no members; when it fires, a goroutine
+// takes the lock, does what is due and ends. A request to join or to sync that
+// has to wait leaves a channel of capacity 1 with its member, in which whoever
+// completes the rebalance puts the answer, and waits on its connection's
+// goroutine; the connection's end leaves the member be.
 //
 // Goroutines: each broker with a listener has one that accepts, which ends when
 // the listener is closed. Each connection has one, conn.serve, which reads a

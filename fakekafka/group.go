@@ -21,6 +21,7 @@ type groups struct {
 		byID    map[string]*group
 		moved   map[string]int32    // to which brokers, by MoveCoordinator
 		loading map[string]struct{} // by SetCoordinatorLoading
+		ended   map[groupProducer]int
 		closed  bool
 	}
 }
@@ -28,6 +29,7 @@ type groups struct {
 func newGroups(c *Cluster) *groups {
 	s := &groups{cluster: c}
 	s.mu.byID, s.mu.moved, s.mu.loading = make(map[string]*group), make(map[string]int32), make(map[string]struct{})
+	s.mu.ended = make(map[groupProducer]int)
 	return s
 }
 

@@ -23,9 +23,8 @@ const (
 type consumerGroup struct {
 	group *group // constant
 
-	epoch           int32 // grows when members, subscriptions or topics change
-	assignmentEpoch int32 // of the plan
-	assignor        string
+	epoch           int32             // grows when members, subscriptions or topics change
+	assignmentEpoch int32             // of the plan
 	members         []*consumerMember // in the order in which they came
 	plan            map[string]partitionSet
 	planned         time.Time // when the plan was made
@@ -142,8 +141,8 @@ func (s partitionSet) named(c *catalog) (list []TopicPartition) {
 }
 
 func newConsumerGroup(g *group) *consumerGroup {
-	// The first member's coming is the first change.
-	return &consumerGroup{group: g, epoch: 1, plan: make(map[string]partitionSet)}
+	// Both epochs begin at 1, with an empty plan.
+	return &consumerGroup{group: g, epoch: 1, assignmentEpoch: 1, plan: make(map[string]partitionSet)}
 }
 
 func (k *consumerGroup) member(id string) *consumerMember {
@@ -319,7 +318,7 @@ func (k *consumerGroup) mayCommit(id string, instance *string, epoch int32, vers
 
 func (k *consumerGroup) describe(s *GroupState) {
 	c := k.group.cluster.catalog.Load()
-	s.Type, s.State, s.ProtocolType, s.Protocol = GroupConsumer, k.state(), consumerProtocolType, k.assignor
+	s.Type, s.State, s.ProtocolType, s.Protocol = GroupConsumer, k.state(), consumerProtocolType, k.preferred()
 	s.Generation, s.AssignmentEpoch = k.epoch, k.assignmentEpoch
 	for _, m := range k.members {
 		member := GroupMember{

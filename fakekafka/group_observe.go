@@ -86,7 +86,7 @@ type DepartureCause string
 // The causes.
 const (
 	DepartedLeft      DepartureCause = "left"              // or was removed by an administrator
-	DepartedSession   DepartureCause = "session timeout"   //
+	DepartedSession   DepartureCause = "session timeout"   // was silent for too long
 	DepartedRebalance DepartureCause = "rebalance timeout" // has not joined again, or given up partitions, in time
 	DepartedSync      DepartureCause = "sync timeout"      // has not asked for its part of the plan in time
 	DepartedReplaced  DepartureCause = "replaced"          // another with its instance id has come

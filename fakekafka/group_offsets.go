@@ -16,7 +16,6 @@ type groupOffsets struct {
 	committed map[TopicPartition]storedOffset
 	pending   map[int64]map[TopicPartition]storedOffset // of open transactions, by producer id
 	serial    int                                       // of the last commit
-	ended     map[int64]int                             // transactions, by producer id
 	history   []OffsetCommitted
 }
 
@@ -134,16 +133,13 @@ func (s *groupOffsets) forget(topic string) {
 // visible, or drops them: the transaction's marker has been written to
 // __consumer_offsets.
 func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
+	c.groups.endTxn(groupProducer{id, producerID})
 	g := c.groups.find(id, false)
 	if g == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.mu.offsets.ended == nil {
-		g.mu.offsets.ended = make(map[int64]int)
-	}
-	g.mu.offsets.ended[producerID]++
 	offsets := g.mu.offsets.pending[producerID]
 	delete(g.mu.offsets.pending, producerID)
 	if !commit {
@@ -154,16 +150,25 @@ func (c *Cluster) endGroupTxn(id string, producerID int64, commit bool) {
 	}
 }
 
-// endedGroupTxns is how many transactions of a producer with offsets of a group
-// have ended.
-func (c *Cluster) endedGroupTxns(id string, producerID int64) int {
-	g := c.groups.find(id, false)
-	if g == nil {
-		return 0
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.mu.offsets.ended[producerID]
+// groupProducer is a producer whose transactions have offsets of a group.
+type groupProducer struct {
+	group string
+	id    int64
+}
+
+// endTxn counts a transaction that has ended: offsets that come for it now are
+// too late.
+func (s *groups) endTxn(who groupProducer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.ended[who]++
+}
+
+// endedTxns is how many of a producer's transactions have ended.
+func (s *groups) endedTxns(who groupProducer) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.ended[who]
 }
 
 // forgetOffsets drops the offsets that all groups have stored for a topic that

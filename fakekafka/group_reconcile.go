@@ -145,9 +145,8 @@ func (k *consumerGroup) update(b *beating, m *consumerMember) (changed bool) {
 
 // makePlan works out who is to have what.
 func (k *consumerGroup) makePlan(now time.Time) {
-	k.assignor, k.assignmentEpoch, k.planned = k.preferred(), k.epoch, now
-	topics := k.group.cluster.catalog.Load()
-	k.plan = planWith(k.assignor, k.members, k.plan, topics)
+	k.assignmentEpoch, k.planned = k.epoch, now
+	k.plan = planWith(k.preferred(), k.members, k.plan, k.group.cluster.catalog.Load())
 }
 
 // preferred is the strategy that most members want of those that want one.
@@ -167,11 +166,30 @@ func (k *consumerGroup) preferred() string {
 	return best
 }
 
+// wants says whether a member still subscribes to the topic of a partition; the
+// plan may be older than the subscription.
+func (k *consumerGroup) wants(m *consumerMember, p idPartition) bool {
+	t := k.group.cluster.catalog.Load().byID[p.topic]
+	return t == nil || m.subscribes(t.name)
+}
+
 // reconcile moves a member towards its part of the plan: it first gives up what
 // is not in it, and then gets what nobody else has any more. owned is what the
 // member says that it has, nil where it says nothing.
 func (k *consumerGroup) reconcile(m *consumerMember, owned partitionSet) {
 	stillHas := func(p partitionSet) bool { return owned == nil || p.meets(owned) }
+	unwanted := make(partitionSet)
+	for p := range m.assigned {
+		if !k.wants(m, p) {
+			unwanted[p] = struct{}{}
+			delete(m.assigned, p)
+		}
+	}
+	if len(unwanted) > 0 && stillHas(unwanted) {
+		maps.Copy(m.revoking, unwanted)
+		m.phase = memberUnrevoked
+		return
+	}
 	switch m.phase {
 	case memberStable:
 		if m.epoch == k.assignmentEpoch {
@@ -206,7 +224,7 @@ func (k *consumerGroup) reconcile(m *consumerMember, owned partitionSet) {
 	taken := k.taken()
 	for p := range target {
 		switch {
-		case m.assigned.has(p):
+		case m.assigned.has(p) || !k.wants(m, p):
 		case taken.has(p):
 			m.phase = memberUnreleased
 		default:

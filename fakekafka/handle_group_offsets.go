@@ -92,7 +92,7 @@ func (s *storing) run(c *conn, missing sarama.KError) {
 		switch {
 		case inTransaction && refusal == sarama.ErrStaleMemberEpoch:
 			refusal = sarama.ErrIllegalGeneration
-		case inTransaction && g.mu.offsets.ended[s.who.producerID] != s.ended:
+		case inTransaction && c.cluster.groups.endedTxns(groupProducer{s.group, s.who.producerID}) != s.ended:
 			refusal = sarama.ErrOffsetsLoadInProgress // the transaction is over already; the client asks again
 		}
 	}
@@ -144,7 +144,7 @@ func (c *conn) txnOffsetCommit(r *Request) (any, error) {
 		}
 	}
 	if s.known() && c.cluster.coordinator(sarama.CoordinatorGroup, req.GroupID) == c.broker {
-		s.ended = c.cluster.endedGroupTxns(req.GroupID, req.ProducerID)
+		s.ended = c.cluster.groups.endedTxns(groupProducer{req.GroupID, req.ProducerID})
 		if err := c.cluster.admitTxnOffsets(r, req); err != sarama.ErrNoError {
 			for i := range s.partitions {
 				if p := &s.partitions[i]; p.err == sarama.ErrNoError {
