@@ -69,7 +69,7 @@ func (c *groupClaim) run() {
 	}
 }
 
-// unreadablePoll is how often a partition without a leader is looked at.
+// unreadablePoll is how often a partition without a leader is asked for.
 const unreadablePoll = 5 * time.Second
 
 // open begins to consume the partition. It waits for a leader as long as the
@@ -77,6 +77,9 @@ const unreadablePoll = 5 * time.Second
 func (c *groupClaim) open() (PartitionConsumer, error) {
 	g := c.session.group
 	for g.client.PartitionNotReadable(c.at.topic, c.at.partition) {
+		if err := g.refreshTopics(c.ctx, []string{c.at.topic}); err == nil && !g.client.PartitionNotReadable(c.at.topic, c.at.partition) {
+			break // it was new to the client
+		}
 		Logger.Printf("consumergroup/%s partition %s/%d is not readable, looking again in %v\n", g.id, c.at.topic, c.at.partition, unreadablePoll)
 		if err := sleepIn(c.ctx, unreadablePoll); err != nil {
 			return nil, err
