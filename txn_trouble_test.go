@@ -127,7 +127,19 @@ func TestAbortAfterFailureBeginsAnEpoch(t *testing.T) {
 					if _, _, err := p.SendMessage(large); !errors.As(err, &refused) {
 						t.Fatal(err)
 					}
+					var named []int64 // the ids with which another epoch was asked for
+					undo := cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+						if req, ok := r.Body.(*sarama.InitProducerIDRequest); ok {
+							named = append(named, req.ProducerID, int64(req.ProducerEpoch))
+						}
+						return nil
+					})
 					mustTxn(t, "AbortTxn", p.AbortTxn())
+					undo()
+					asks := bumps && (!implicit || !version.IsAtLeast(sarama.V4_0_0_0)) // else the answer to EndTxn has it
+					if asks && !slices.Equal(named, []int64{before.ProducerID, int64(before.ProducerEpoch)}) || !asks && named != nil {
+						t.Errorf("InitProducerId for %v", named)
+					}
 					if after, _ := cluster.Transaction("tx"); bumps != (after.ProducerEpoch > before.ProducerEpoch) {
 						t.Errorf("epoch %d after %d", after.ProducerEpoch, before.ProducerEpoch)
 					}
@@ -152,6 +164,61 @@ func TestAbortAfterFailureBeginsAnEpoch(t *testing.T) {
 			wantNext(t, cluster, p, before)
 		})
 	})
+}
+
+// TestEpochThatCannotBeHad: the transaction is aborted, but there are no
+// numbers for the next one until AbortTxn is called again.
+func TestEpochThatCannotBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := txnCluster(t, false)
+		p := begun(t, cluster, func(conf *sarama.Config) { conf.Producer.Transaction.Retry.Max = 2 })
+		defer p.Close()
+		before, _ := cluster.Transaction("tx")
+		cluster.FailProduce("t", 0, sarama.ErrInvalidRecord, 1)
+		if err := sendOne(p, 0); !errors.Is(err, sarama.ErrInvalidRecord) {
+			t.Fatal(err)
+		}
+		cluster.FailRequest(fakekafka.InitProducerID, sarama.ErrOffsetsLoadInProgress, 3)
+		from := len(cluster.History())
+		if err := p.AbortTxn(); !errors.Is(err, sarama.ErrOffsetsLoadInProgress) || p.TxnStatus() != stAbortable {
+			t.Fatalf("%v, state %v", err, p.TxnStatus())
+		}
+		mustTxn(t, "AbortTxn", p.AbortTxn())
+		if got, want := requests(cluster, from), []string{"EndTxn 4", "InitProducerId 5", "InitProducerId 5", "InitProducerId 5", "InitProducerId 5"}; !slices.Equal(got, want) {
+			t.Errorf("requests %v, want %v", got, want)
+		}
+		wantNext(t, cluster, p, before)
+	})
+}
+
+// TestAbortDoesNotTryHard: messages that cannot be delivered at once are not
+// worth waiting for.
+func TestAbortDoesNotTryHard(t *testing.T) {
+	for kind, implicit := range forBoth {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := txnCluster(t, implicit)
+				conf := txnConf(cluster)
+				conf.Producer.Retry.Max = 1000
+				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+				mustTxn(t, "NewAsyncProducer", err)
+				mustTxn(t, "BeginTxn", p.BeginTxn())
+				undo := cluster.FailProduce("t", 0, sarama.ErrNotEnoughReplicas, -1)
+				p.Input() <- &sarama.ProducerMessage{Topic: "t"}
+				time.Sleep(time.Second)
+				began := time.Now()
+				mustTxn(t, "AbortTxn", p.AbortTxn())
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("AbortTxn took %v", took)
+				}
+				undo()
+				p.AsyncClose()
+				if e := <-p.Errors(); e == nil || !errors.Is(e.Err, sarama.ErrNotEnoughReplicas) {
+					t.Errorf("the message: %v", e)
+				}
+			})
+		})
+	}
 }
 
 // TestTransactionOutlivesItsCoordinator has the coordinator's broker stop at
@@ -413,6 +480,14 @@ func TestMessagesBelongToTheTransactionTheyWereSentIn(t *testing.T) {
 				}
 				mustTxn(t, "CommitTxn", p.CommitTxn())
 				undo()
+				stored := 0
+				for id := range int32(3) {
+					records, _ := cluster.Records("t", id)
+					stored += len(records)
+				}
+				if tx, _ := cluster.Transaction("tx"); stored != 30 || tx.State != "CompleteCommit" {
+					t.Errorf("committed are %d messages, state %s", stored, tx.State)
+				}
 				p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too late"}
 				early, late, written := 0, 0, 0
 				p.AsyncClose()
@@ -488,4 +563,53 @@ func TestCoordinatorsOfManyGroupsTakeFewConnections(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
+}
+
+// TestCloseEndsWhatTheCoordinatorIsAskedFor: a coordinator that is silent holds
+// up no Close, and its callers are told.
+func TestCloseEndsWhatTheCoordinatorIsAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		api     fakekafka.API
+		unknown bool
+	}{
+		"the end is not answered":       {fakekafka.EndTxn, true},
+		"partitions are not answered":   {fakekafka.AddPartitionsToTxn, false},
+		"the coordinator is not found":  {fakekafka.FindCoordinator, false},
+		"the coordinator is busy":       {fakekafka.AddOffsetsToTxn, false},
+		"the group's one is not found ": {fakekafka.TxnOffsetCommit, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := txnCluster(t, false)
+				p := begun(t, cluster, func(conf *sarama.Config) { conf.Producer.Transaction.Retry.Max = 1000 })
+				mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: "t"}, "g", nil))
+				defer cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+					switch {
+					case r.API == fakekafka.AddOffsetsToTxn && c.api == r.API:
+						return &fakekafka.Reply{Err: sarama.ErrConcurrentTransactions}
+					case r.API == c.api:
+						return &fakekafka.Reply{Action: fakekafka.Drop}
+					}
+					return nil
+				})()
+				sent, ended := make(chan error, 1), make(chan error, 1)
+				go func() { sent <- sendOne(p, 1) }()
+				synctest.Wait()
+				go func() { ended <- p.CommitTxn() }()
+				time.Sleep(time.Second)
+				began := time.Now()
+				_ = p.Close()
+				if took := time.Since(began); took > 11*time.Second {
+					t.Errorf("Close took %v", took)
+				}
+				err := <-ended
+				if !errors.Is(err, sarama.ErrShuttingDown) || errors.Is(err, sarama.ErrTransactionOutcomeUnknown) != c.unknown {
+					t.Errorf("CommitTxn: %v", err)
+				}
+				if err := <-sent; (err != nil) != (c.api == fakekafka.AddPartitionsToTxn) {
+					t.Errorf("sending: %v", err)
+				}
+			})
+		})
+	}
 }
