@@ -35,13 +35,26 @@ type AsyncProducer interface {
 	IsTransactional() bool
 	// TxnStatus is the state of the transaction.
 	TxnStatus() ProducerTxnStatusFlag
-	// BeginTxn starts a transaction.
+	// BeginTxn starts a transaction. Messages that are sent before it returns,
+	// or while none is open, fail with ErrTransactionNotReady. Like CommitTxn
+	// and AbortTxn it returns ErrNonTransactedProducer where there is no
+	// Producer.Transaction.ID, and ErrTransitionNotAllowed where it does not fit
+	// the state. Of these calls one is carried out at a time.
 	BeginTxn() error
-	// CommitTxn commits the transaction.
+	// CommitTxn waits for all messages that were sent before it was called, and
+	// commits them together with the offsets that were added. If a message has
+	// failed, or something about the transaction, it returns that error, and
+	// TxnStatus tells what is left: to abort the transaction
+	// (ProducerTxnFlagAbortableError), or to close the producer
+	// (ProducerTxnFlagFatalError). See ErrTransactionOutcomeUnknown for a
+	// commit that nobody answers.
 	CommitTxn() error
-	// AbortTxn aborts the transaction.
+	// AbortTxn aborts the transaction, also one in which something has failed.
+	// It may be called again when it has failed itself.
 	AbortTxn() error
-	// AddOffsetsToTxn adds offsets of a consumer group to the transaction.
+	// AddOffsetsToTxn adds offsets of a consumer group to the transaction. They
+	// are sent when it is committed; of those of a partition the last count. It
+	// returns ErrTransactionNotReady where no transaction is open.
 	AddOffsetsToTxn(offsets map[string][]*PartitionOffsetMetadata, groupId string) error
 	// AddOffsetsToTxnWithGroupMetadata is AddOffsetsToTxn for a member of the
 	// group, whom the broker then fences (KIP-447).

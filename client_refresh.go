@@ -505,8 +505,10 @@ func (c *client) metadataRequest(ask *round) *MetadataRequest {
 // client is to begin again (KIP-1102); nothing else makes that version of use.
 func (c *client) metadataFrom(ctx context.Context, at candidate, req *MetadataRequest) (*MetadataResponse, error) {
 	attempt, resp := *req, new(MetadataResponse)
-	if v := at.link.newest(apiMetadata); v >= metadataWithError {
-		attempt.Version = v
+	if at.link.await(ctx.Done()) == nil { // only then is it known what it takes; else ask says what is wrong
+		if v := at.link.newest(apiMetadata); v >= metadataWithError {
+			attempt.Version = v
+		}
 	}
 	err := at.ask(&attempt, resp, ctx.Done())
 	switch {

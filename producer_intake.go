@@ -17,7 +17,7 @@ type intake struct {
 	p     *producer
 	input chan *ProducerMessage // nil for a sync producer
 	calls chan syncChunk        // nil for an async one
-	mail  mailbox               // letters: one for each topic being resolved, for Close, for the end
+	mail  mailbox               // letters: one for each topic being resolved, for Close, for the end; two for the transaction's call in hand
 
 	// atomic: batches are ready that the owner or a broker does not take yet
 	wanting atomic.Bool

@@ -14,9 +14,12 @@ import (
 // What it lends to a sender it does not touch until it is handed back.
 type owner struct {
 	// constant
-	p      *producer
-	mail   mailbox // letters: batches, requests, metadata and ids that were asked for, Close
-	window int     // batches of one partition that may be out at a time
+	p *producer
+	// letters: batches, requests, metadata and ids that were asked for, Close; of
+	// a transaction the call in hand, the job that is back, callers of
+	// AddOffsetsToTxn, messages refused before the first failure was seen
+	mail   mailbox
+	window int // batches of one partition that may be out at a time
 
 	// owned by run
 	senders   map[int32]*sender

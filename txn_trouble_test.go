@@ -127,7 +127,19 @@ func TestAbortAfterFailureBeginsAnEpoch(t *testing.T) {
 					if _, _, err := p.SendMessage(large); !errors.As(err, &refused) {
 						t.Fatal(err)
 					}
+					var named []int64 // the ids with which another epoch was asked for
+					undo := cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+						if req, ok := r.Body.(*sarama.InitProducerIDRequest); ok {
+							named = append(named, req.ProducerID, int64(req.ProducerEpoch))
+						}
+						return nil
+					})
 					mustTxn(t, "AbortTxn", p.AbortTxn())
+					undo()
+					asks := bumps && (!implicit || !version.IsAtLeast(sarama.V4_0_0_0)) // else the answer to EndTxn has it
+					if asks && !slices.Equal(named, []int64{before.ProducerID, int64(before.ProducerEpoch)}) || !asks && named != nil {
+						t.Errorf("InitProducerId for %v", named)
+					}
 					if after, _ := cluster.Transaction("tx"); bumps != (after.ProducerEpoch > before.ProducerEpoch) {
 						t.Errorf("epoch %d after %d", after.ProducerEpoch, before.ProducerEpoch)
 					}
@@ -152,6 +164,61 @@ func TestAbortAfterFailureBeginsAnEpoch(t *testing.T) {
 			wantNext(t, cluster, p, before)
 		})
 	})
+}
+
+// TestEpochThatCannotBeHad: the transaction is aborted, but there are no
+// numbers for the next one until AbortTxn is called again.
+func TestEpochThatCannotBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := txnCluster(t, false)
+		p := begun(t, cluster, func(conf *sarama.Config) { conf.Producer.Transaction.Retry.Max = 2 })
+		defer p.Close()
+		before, _ := cluster.Transaction("tx")
+		cluster.FailProduce("t", 0, sarama.ErrInvalidRecord, 1)
+		if err := sendOne(p, 0); !errors.Is(err, sarama.ErrInvalidRecord) {
+			t.Fatal(err)
+		}
+		cluster.FailRequest(fakekafka.InitProducerID, sarama.ErrOffsetsLoadInProgress, 3)
+		from := len(cluster.History())
+		if err := p.AbortTxn(); !errors.Is(err, sarama.ErrOffsetsLoadInProgress) || p.TxnStatus() != stAbortable {
+			t.Fatalf("%v, state %v", err, p.TxnStatus())
+		}
+		mustTxn(t, "AbortTxn", p.AbortTxn())
+		if got, want := requests(cluster, from), []string{"EndTxn 4", "InitProducerId 5", "InitProducerId 5", "InitProducerId 5", "InitProducerId 5"}; !slices.Equal(got, want) {
+			t.Errorf("requests %v, want %v", got, want)
+		}
+		wantNext(t, cluster, p, before)
+	})
+}
+
+// TestAbortDoesNotTryHard: messages that cannot be delivered at once are not
+// worth waiting for.
+func TestAbortDoesNotTryHard(t *testing.T) {
+	for kind, implicit := range forBoth {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := txnCluster(t, implicit)
+				conf := txnConf(cluster)
+				conf.Producer.Retry.Max = 1000
+				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+				mustTxn(t, "NewAsyncProducer", err)
+				mustTxn(t, "BeginTxn", p.BeginTxn())
+				undo := cluster.FailProduce("t", 0, sarama.ErrNotEnoughReplicas, -1)
+				p.Input() <- &sarama.ProducerMessage{Topic: "t"}
+				time.Sleep(time.Second)
+				began := time.Now()
+				mustTxn(t, "AbortTxn", p.AbortTxn())
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("AbortTxn took %v", took)
+				}
+				undo()
+				p.AsyncClose()
+				if e := <-p.Errors(); e == nil || !errors.Is(e.Err, sarama.ErrNotEnoughReplicas) {
+					t.Errorf("the message: %v", e)
+				}
+			})
+		})
+	}
 }
 
 // TestTransactionOutlivesItsCoordinator has the coordinator's broker stop at
@@ -389,103 +456,4 @@ func TestTransactionWaitsForTheOneBefore(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestMessagesBelongToTheTransactionTheyWereSentIn: those whose sending was
-// complete are part of it, whatever they wait for.
-func TestMessagesBelongToTheTransactionTheyWereSentIn(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				conf := txnConf(cluster)
-				conf.Metadata.Full = false // topics are asked for when messages come
-				conf.Producer.Flush.Messages = 1000
-				undo := cluster.Delay(fakekafka.Metadata, 700*time.Millisecond)
-				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
-				mustTxn(t, "NewAsyncProducer", err)
-				for i := range 3 {
-					p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too early", Partition: int32(i)}
-				}
-				mustTxn(t, "BeginTxn", p.BeginTxn())
-				for i := range 30 {
-					p.Input() <- &sarama.ProducerMessage{Topic: "t", Partition: int32(i % 3), Metadata: "in time"}
-				}
-				mustTxn(t, "CommitTxn", p.CommitTxn())
-				undo()
-				p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too late"}
-				early, late, written := 0, 0, 0
-				p.AsyncClose()
-				for e := range p.Errors() {
-					if !errors.Is(e.Err, sarama.ErrTransactionNotReady) {
-						t.Error(e.Err)
-					}
-					if e.Msg.Metadata == "too early" {
-						early++
-					} else {
-						late++
-					}
-				}
-				for m := range p.Successes() {
-					if m.Metadata != "in time" {
-						t.Errorf("written: %v", m.Metadata)
-					}
-					written++
-				}
-				if early != 3 || late != 1 || written != 30 {
-					t.Errorf("%d too early, %d too late, %d written", early, late, written)
-				}
-			})
-		})
-	}
-}
-
-// wrapped is a Client as users make them: it has the methods of another one.
-type wrapped struct{ sarama.Client }
-
-// TestTransactionsOnAClientOfTheUsers: coordinators are asked for through its
-// methods.
-func TestTransactionsOnAClientOfTheUsers(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				client, err := sarama.NewClient(cluster.Addrs(), txnConf(cluster))
-				mustTxn(t, "NewClient", err)
-				defer client.Close()
-				p, err := sarama.NewSyncProducerFromClient(wrapped{client})
-				mustTxn(t, "NewSyncProducerFromClient", err)
-				defer p.Close()
-				for i, call := range []string{"begin", "send", "offsets", "commit", "begin", "send", "offsets", "commit", "begin", "send", "abort"} {
-					if i == 6 {
-						mustTxn(t, "StopBroker", cluster.StopBroker(cluster.Coordinator(sarama.CoordinatorTransaction, "tx")))
-					}
-					mustTxn(t, call, (txnStep{call: call}).do(cluster, p))
-				}
-			})
-		})
-	}
-}
-
-// TestCoordinatorsOfManyGroupsTakeFewConnections: whatever groups
-// there are, a producer has one connection for coordinators to a broker.
-func TestCoordinatorsOfManyGroupsTakeFewConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cluster := txnCluster(t, true)
-		p := newTxnProducer(t, cluster, nil)
-		defer p.Close()
-		mustTxn(t, "BeginTxn", p.BeginTxn())
-		for i := range 50 {
-			mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: "t", Offset: int64(i)}, fmt.Sprint("group", i), nil))
-		}
-		mustTxn(t, "CommitTxn", p.CommitTxn())
-		for _, id := range cluster.BrokerIDs() {
-			if n := cluster.Connections(id); n > 2 { // the client's is one
-				t.Errorf("%d connections to broker %d", n, id)
-			}
-		}
-		if n := cluster.Requests(fakekafka.TxnOffsetCommit); n != 50 {
-			t.Errorf("%d requests", n)
-		}
-	})
 }
