@@ -202,10 +202,12 @@ func (l *link) exchangeFrame(conn net.Conn, req body) ([]byte, error) {
 	if err := l.encode(req); err != nil {
 		return nil, err
 	}
+	l.unheard = false
 	size, err := l.write(conn)
 	if err != nil {
 		return nil, err
 	}
+	l.unheard = true
 	a, version := req.meta()
 	p := &promise{api: a, version: *version, correlation: l.correlation, sentAt: time.Now(), keep: true}
 	l.sent(p, req, size)
@@ -218,12 +220,25 @@ func (l *link) exchangeFrame(conn net.Conn, req body) ([]byte, error) {
 func (l *link) readExchange(conn net.Conn, p *promise) ([]byte, error) {
 	_ = conn.SetReadDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
-	n, correlation, err := readFrameStart(conn)
+	r := &listener{conn, &l.unheard}
+	n, correlation, err := readFrameStart(r)
 	if err != nil {
 		return nil, err
 	}
 	l.proven = true
-	return l.readFrame(conn, p, n, correlation, nil)
+	return l.readFrame(r, p, n, correlation, nil)
+}
+
+// listener notes that something was heard on a connection.
+type listener struct {
+	conn    net.Conn
+	unheard *bool
+}
+
+func (r *listener) Read(b []byte) (int, error) {
+	n, err := r.conn.Read(b)
+	*r.unheard = *r.unheard && n == 0
+	return n, err
 }
 
 // askVersions asks the broker which versions it takes. A broker that knows the
@@ -245,7 +260,7 @@ func (l *link) askVersions(conn net.Conn) error {
 			return nil
 		}
 		if err != nil {
-			if netErr := net.Error(nil); errors.As(err, &netErr) && netErr.Timeout() {
+			if netErr := net.Error(nil); l.unheard && errors.As(err, &netErr) && netErr.Timeout() {
 				Logger.Printf("broker/%d ApiVersions: no answer from %s, going on without version limits: %v\n", l.broker.id, l.broker.addr, err)
 				l.abandoned = true
 				return nil

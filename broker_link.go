@@ -46,6 +46,7 @@ type link struct {
 	versions  *versionRanges // nil: not known
 	features  features       // of the cluster, as they were when the broker was asked
 	abandoned bool           // the answer to the first request is no longer waited for
+	unheard   bool           // the last request before ready was written whole, and no byte of its answer has come
 
 	// atomic, any goroutine
 	throttle throttle
