@@ -126,17 +126,24 @@ func (s *consumerGroupSession) consume() error {
 	return err
 }
 
-// runHandler calls Setup, has the keeper run the claims, and calls Cleanup when
-// the last has ended.
+// runHandler finds out where claims begin, and then runs the handler.
 func (s *consumerGroupSession) runHandler() error {
 	found, err := s.fetchOffsets(s.ctx, s.claimed.Load().claims)
-	if err != nil && s.ctx.Err() == nil {
-		return fmt.Errorf("kafka: group %s: stored offsets: %w", s.group.id, err)
+	switch {
+	case s.ctx.Err() != nil:
+		err = nil // the session is over, whatever is stored
+	case err != nil:
+		err = fmt.Errorf("kafka: group %s: stored offsets: %w", s.group.id, err)
+	default:
+		s.keeper.adopt(found)
+		err = s.callHandler()
 	}
-	if s.ctx.Err() != nil {
-		return nil // the session is over, whatever is stored
-	}
-	s.keeper.adopt(found)
+	return err
+}
+
+// callHandler calls Setup, has the keeper run the claims, and calls Cleanup
+// when the last has ended.
+func (s *consumerGroupSession) callHandler() error {
 	if err := s.handler.Setup(s); err != nil {
 		s.end(err)
 		_ = s.handler.Cleanup(s)
