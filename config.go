@@ -370,6 +370,14 @@ type Config struct {
 			// brokers are set up with. Default "", the coordinator's choice.
 			ServerAssignor string
 
+			// HandlerTimeout is for how long a ConsumeClaim may read nothing while
+			// there are messages for it. Then the session ends, with a
+			// *HandlerError as its cause, and the member leaves the group, so
+			// that others take its partitions over; Consume returns when the
+			// handler does. It is looked at with each heartbeat. Default 0: a
+			// handler may take as long as it likes.
+			HandlerTimeout time.Duration
+
 			// InstanceId makes the member a static one (KIP-345), which keeps
 			// its partitions over a restart of less than Session.Timeout. It
 			// needs Version 2.3.

@@ -354,6 +354,7 @@ func (c *Config) validateGroup() error {
 		mustBeAbove(time.Millisecond, "Consumer.Group.Rebalance.Timeout", g.Rebalance.Timeout),
 		mustBeAtLeast(0, "Consumer.Group.Rebalance.Retry.Max", g.Rebalance.Retry.Max),
 		mustBeAtLeast(0, "Consumer.Group.Rebalance.Retry.Backoff", g.Rebalance.Retry.Backoff),
+		mustBeAtLeast(0, "Consumer.Group.HandlerTimeout", g.HandlerTimeout),
 	); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ type ConsumerGroupClaim interface {
 	Messages() <-chan *ConsumerMessage
 }
 
-// HandlerError says that handlers did not return.
+// HandlerError says that handlers did not return, or do not read.
 type HandlerError struct {
 	Group string
 	// Claims whose ConsumeClaim is still running, by topic.

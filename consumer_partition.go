@@ -31,6 +31,7 @@ type partitionConsumer struct {
 	lastStable    atomic.Int64            // -1 while unknown
 	held          atomic.Int64            // bytes of chunks that are not finished
 	troubles      atomic.Int32            // that the user has not yet taken
+	delivered     atomic.Int64            // messages sent on messages, as of the last pause of the feeder's
 	stall         atomic.Int64            // number of the present wait for the user, 0 for none
 	fetcher       atomic.Pointer[fetcher] // that got the cursor last: whom to nudge
 	rewind        atomic.Pointer[rewind]  // for the holder of the cursor
@@ -41,6 +42,7 @@ type partitionConsumer struct {
 	generation int   // of the chunks that count
 	corrupt    int   // failures to read records, in a row
 	stalls     int64 // waits for the user so far
+	sent       int64 // messages sent on messages
 }
 
 // rewind tells the holder of a cursor where it has to go back to, because the
@@ -348,6 +350,7 @@ func (pc *partitionConsumer) goBack(err error) bool {
 // deliver sends messages. It returns false when the partition consumer was
 // closed.
 func (pc *partitionConsumer) deliver(list []ConsumerMessage) bool {
+	defer func() { pc.delivered.Store(pc.sent) }()
 	interceptors := pc.conf.Consumer.Interceptors
 	for i := range list {
 		msg := &list[i]
@@ -359,6 +362,7 @@ func (pc *partitionConsumer) deliver(list []ConsumerMessage) bool {
 		}
 		select {
 		case pc.messages <- msg:
+			pc.sent++
 			continue
 		default: // a select of one case and a default is much cheaper than one of many
 		}
@@ -369,14 +373,23 @@ func (pc *partitionConsumer) deliver(list []ConsumerMessage) bool {
 	return true
 }
 
+// taken is how many messages the user has read, and whether more wait for him;
+// exact while the feeder has nothing to do or waits.
+func (pc *partitionConsumer) taken() (n int64, more bool) {
+	waiting := len(pc.messages)
+	return pc.delivered.Load() - int64(waiting), waiting > 0 || pc.stall.Load() != 0
+}
+
 // deliverSlowly waits for the user to take a message.
 func (pc *partitionConsumer) deliverSlowly(msg *ConsumerMessage) bool {
 	pc.stalls++
+	pc.delivered.Store(pc.sent)
 	pc.stall.Store(pc.stalls)
 	defer pc.stall.Store(0)
 	for {
 		select {
 		case pc.messages <- msg:
+			pc.sent++
 			return true
 		case <-pc.inbox.wake:
 			pc.takeMail()

@@ -3,6 +3,7 @@ package sarama
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,8 +21,13 @@ type groupClaim struct {
 	initial  int64
 	messages PartitionConsumer
 
+	// atomic: set by run for the time of ConsumeClaim
+	reading atomic.Pointer[partitionConsumer]
+
 	// owned by the keeper
 	revoked bool
+	taken   int64     // messages, when last looked at
+	readAt  time.Time // when that was last more than before, or nothing to be read
 }
 
 func (c *groupClaim) Topic() string { return c.at.topic }
@@ -64,6 +70,10 @@ func (c *groupClaim) run() {
 		<-forwarded
 	}()
 	defer context.AfterFunc(c.ctx, pc.AsyncClose)()
+	if own, ok := pc.(*partitionConsumer); ok {
+		c.reading.Store(own)
+		defer c.reading.Store(nil)
+	}
 	if err := s.handler.ConsumeClaim(s, c); err != nil {
 		s.group.report(c.at.topic, c.at.partition, err)
 	}

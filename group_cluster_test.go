@@ -424,3 +424,61 @@ func TestMemberThatWasExpelled(t *testing.T) {
 		}
 	})
 }
+
+// TestHandlerThatStopsReading ends the session, and takes the member out of the
+// group, after HandlerTimeout; others take its partitions over.
+func TestHandlerThatStopsReading(t *testing.T) {
+	for _, buffer := range []int{0, 256} {
+		t.Run(fmt.Sprint("buffer of ", buffer), func(t *testing.T) {
+			eachGroupKind(t, func(t *testing.T, kind groupKind) { handlerThatStopsReading(t, kind, buffer) })
+		})
+	}
+}
+
+func handlerThatStopsReading(t *testing.T, kind groupKind, buffer int) {
+	s := memorySite(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "t", Partitions: 3}}})
+	s.appendTo(t, "t", 2, 50) // nothing for partition 2
+	conf := s.memoryConfig(kind)
+	conf.ChannelBufferSize = buffer
+	conf.Consumer.Group.HandlerTimeout = 20 * time.Second
+	group, err := sarama.NewConsumerGroup(s.addrs, "g", conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	goOn := make(chan struct{})
+	cause := make(chan error, 1)
+	result := make(chan error, 1)
+	begun := time.Now()
+	go func() {
+		result <- group.Consume(t.Context(), []string{"t"}, claimFunc(func(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+			if c.Partition() == 1 {
+				<-c.Messages()
+				<-s.Context().Done()
+				cause <- context.Cause(s.Context())
+				<-goOn
+				return nil
+			}
+			for range c.Messages() { // slowly
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		}))
+	}()
+	var stuck *sarama.HandlerError
+	if err := <-cause; !errors.As(err, &stuck) || len(stuck.Claims) != 1 || !slices.Equal(stuck.Claims["t"], []int32{1}) {
+		t.Errorf("the cause is %v", err)
+	}
+	if took := time.Since(begun); took < 20*time.Second || took > 22*time.Second {
+		t.Errorf("the session has ended after %v", took)
+	}
+	l := newGroupLedger(t)
+	other := startMember(t, l, "other", "g", s.addrs, s.memoryConfig(kind), "t")
+	l.awaitShares(3)
+	l.awaitCount(100)
+	close(goOn)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	other.stop()
+	_ = group.Close()
+}

@@ -122,6 +122,7 @@ func (k *groupKeeper) advance(now time.Time) time.Duration {
 		k.busy()
 	}
 	if k.beats() && !now.Before(k.beatAt) {
+		k.watchHandlers(now)
 		if k.place.newer != nil {
 			k.beatNewer(now)
 		} else {
@@ -155,7 +156,11 @@ func (k *groupKeeper) wind(now time.Time) {
 	case k.deadline.IsZero():
 		k.deadline = now.Add(k.g.conf.Consumer.Group.Rebalance.Timeout)
 	case !now.Before(k.deadline):
-		k.leaveBehind(ErrRebalanceTimedOut)
+		why := error(ErrRebalanceTimedOut)
+		if stuck := (*HandlerError)(nil); errors.As(context.Cause(k.s.ctx), &stuck) {
+			why = stuck
+		}
+		k.leaveBehind(why)
 	}
 }
 
@@ -252,6 +257,37 @@ func (k *groupKeeper) lost(err error) {
 	}
 	k.s.end(err)
 }
+
+// watchHandlers ends the session when a handler no longer reads.
+func (k *groupKeeper) watchHandlers(now time.Time) {
+	limit := k.g.conf.Consumer.Group.HandlerTimeout
+	if limit == 0 || k.over {
+		return
+	}
+	stuck := make(map[string][]int32)
+	for at, c := range k.claims {
+		pc := c.reading.Load()
+		if pc == nil {
+			c.readAt = now
+			continue
+		}
+		taken, more := pc.taken()
+		if !more || taken != c.taken || c.readAt.IsZero() {
+			c.taken, c.readAt = taken, now
+		} else if now.Sub(c.readAt) >= limit {
+			stuck[at.topic] = append(stuck[at.topic], at.partition)
+		}
+	}
+	if len(stuck) == 0 {
+		return
+	}
+	err := &HandlerError{Group: k.g.id, Claims: stuck, Err: errHandlerStuck}
+	k.g.report("", -1, err)
+	k.deadline = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval) // for the others to return
+	k.s.end(err)
+}
+
+var errHandlerStuck = errors.New("nothing was read for longer than Consumer.Group.HandlerTimeout")
 
 // watch looks whether the partitions of the group's topics are still those that
 // the plan was made with; the leader's business.
