@@ -51,12 +51,15 @@ func (s *site) appendTo(t *testing.T, topic string, partitions, n int) {
 	}
 }
 
+// stormSeeds is how many storms there are.
+const stormSeeds = 10
+
 // TestGroupStormInMemory has members join and leave, coordinators move, brokers
 // stop, connections be cut and answers come late: no message is missed, no
 // partition has two owners, no offset is stored unprocessed, and no commit
 // overtakes another.
 func TestGroupStormInMemory(t *testing.T) {
-	seeds := uint64(10)
+	seeds := uint64(stormSeeds)
 	if testing.Short() {
 		seeds = 2
 	}

@@ -95,9 +95,7 @@ func (k *groupKeeper) run() {
 		case <-k.mail.wake:
 		case <-timer.in(wait):
 		case <-over:
-			if k.over = true; k.joining {
-				k.busy()
-			}
+			k.over = true // a join goes on: its generation is what marks may have to be stored with
 		case <-abandon:
 			abandon = nil
 			k.leaveBehind(errHandlersLeft)
@@ -150,7 +148,7 @@ func (k *groupKeeper) beats() bool { return !k.gone && !k.stopping && k.busy == 
 func (k *groupKeeper) wind(now time.Time) {
 	switch {
 	case isClosed(k.idle):
-	case len(k.claims) == 0 && !k.handling && !k.joining:
+	case len(k.claims) == 0 && !k.handling:
 		k.deadline = time.Time{}
 		close(k.idle)
 	case k.deadline.IsZero():
@@ -450,7 +448,11 @@ func (k *groupKeeper) leave() {
 
 // stop ends run. Until ctx ends it waits for what is under way.
 func (k *groupKeeper) stop(ctx context.Context) {
-	k.do(func() { k.stopping = true })
+	k.do(func() {
+		if k.stopping = true; k.joining {
+			k.busy()
+		}
+	})
 	select {
 	case <-k.ended:
 	case <-ctx.Done():

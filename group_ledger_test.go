@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -174,6 +175,27 @@ func (l *groupLedger) awaitShares(want ...int) {
 	})
 }
 
+// awaitQuiet waits until no partition has changed hands for a second.
+func (l *groupLedger) awaitQuiet() {
+	l.t.Helper()
+	before := fmt.Sprint(l.snapshot())
+	for range 100 {
+		time.Sleep(time.Second)
+		now := fmt.Sprint(l.snapshot())
+		if now == before {
+			return
+		}
+		before = now
+	}
+	l.t.Fatal("partitions go on changing hands")
+}
+
+func (l *groupLedger) snapshot() map[topicPartition]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.owners)
+}
+
 // duplicates is how many messages were processed more than once.
 func (l *groupLedger) duplicates() (n int) {
 	l.mu.Lock()
@@ -248,6 +270,13 @@ func startMember(t *testing.T, l *groupLedger, name, group string, addrs []strin
 	}()
 	t.Cleanup(r.stop)
 	return r
+}
+
+// awaitAndStop leaves the group when so many messages were processed.
+func (r *groupRunner) awaitAndStop(n int) {
+	r.t.Helper()
+	r.ledger.awaitCount(n)
+	r.stop()
 }
 
 // stop leaves the group.

@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,14 +39,19 @@ func (g *consumerGroup) plan(ctx context.Context, strategy BalanceStrategy, resp
 	}
 	counts := partitionCounts(topics)
 	maps.DeleteFunc(topics, func(_ string, partitions []int32) bool { return partitions == nil })
+	back := make(map[string]string)
+	if _, ok := strategy.(rangeStrategy); ok {
+		members, back = byInstance(members, resp.Members)
+	}
 	plan, err := g.divide(strategy, members, topics)
 	if err != nil {
 		return nil, &planError{fmt.Errorf("kafka: group %s, strategy %s: %w", g.id, strategy.Name(), err)}
 	}
 	shares := make(map[string][]byte, len(members))
-	for id := range members {
-		share := &ConsumerGroupMemberAssignment{Topics: plan[id]}
-		if share.UserData, err = strategy.AssignmentData(id, plan[id], resp.GenerationId); err != nil {
+	for name := range members {
+		id := cmp.Or(back[name], name)
+		share := &ConsumerGroupMemberAssignment{Topics: plan[name]}
+		if share.UserData, err = strategy.AssignmentData(id, plan[name], resp.GenerationId); err != nil {
 			return nil, &planError{fmt.Errorf("kafka: group %s, strategy %s: %w", g.id, strategy.Name(), err)}
 		}
 		if shares[id], err = encodeMemberAssignment(share); err != nil {
@@ -53,6 +59,21 @@ func (g *consumerGroup) plan(ctx context.Context, strategy BalanceStrategy, resp
 		}
 	}
 	return &groupPlan{shares: shares, counts: counts}, nil
+}
+
+// byInstance names members so that static ones come first, in the order of their
+// instance ids, as for Kafka's RangeAssignor: a static member that is back has
+// another id, and shall have the same partitions. back has the ids by name.
+func byInstance(members map[string]ConsumerGroupMemberMetadata, list []GroupMember) (named map[string]ConsumerGroupMemberMetadata, back map[string]string) {
+	named, back = make(map[string]ConsumerGroupMemberMetadata, len(members)), make(map[string]string, len(members))
+	for _, m := range list {
+		name := "dynamic " + m.MemberId
+		if m.GroupInstanceId != nil {
+			name = "a static " + *m.GroupInstanceId
+		}
+		named[name], back[name] = members[m.MemberId], m.MemberId
+	}
+	return named, back
 }
 
 // divide runs a strategy, with the racks of replicas where it heeds them and a

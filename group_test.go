@@ -372,3 +372,32 @@ func TestCloseContextLeavesHandlersBehind(t *testing.T) {
 		}
 	})
 }
+
+// TestRangeGoesByInstanceIds has static members keep their partitions though
+// their member ids change.
+func TestRangeGoesByInstanceIds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 6)
+		group := g.scriptGroup(t, g.groupConf()).(*consumerGroup)
+		raw, err := encodeMemberMetadata(&ConsumerGroupMemberMetadata{Topics: []string{"t"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		instance := func(s string) *string { return &s }
+		resp := &JoinGroupResponse{Members: []GroupMember{
+			{MemberId: "a", Metadata: raw}, {MemberId: "z", GroupInstanceId: instance("i1"), Metadata: raw},
+			{MemberId: "b", GroupInstanceId: instance("i2"), Metadata: raw},
+		}}
+		plan, err := group.plan(context.Background(), NewBalanceStrategyRange(), resp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string][]int32{"z": {0, 1}, "b": {2, 3}, "a": {4, 5}} {
+			share, err := decodeMemberAssignment(plan.shares[id])
+			if err != nil || !slices.Equal(share.Topics["t"], want) {
+				t.Errorf("%s gets %v, want %v, %v", id, share, want, err)
+			}
+		}
+		_ = group.Close()
+	})
+}
