@@ -126,9 +126,8 @@ func (s *site) produceSteadily(ctx context.Context, t *testing.T, topic string) 
 	return n
 }
 
-// checkCommits wants every message below a stored offset to have been
-// processed; at the end also every message to be below one.
-func (s *site) checkCommits(t *testing.T, l *groupLedger, group, topic string, end bool) {
+// storedOffsets are the offsets that a group has committed, 0 where it has none.
+func (s *site) storedOffsets(t *testing.T, group, topic string) map[int32]int64 {
 	t.Helper()
 	client := s.client(t, nil)
 	defer client.Close()
@@ -148,8 +147,18 @@ func (s *site) checkCommits(t *testing.T, l *groupLedger, group, topic string, e
 		}
 		return err
 	})
+	stored := make(map[int32]int64)
 	for _, p := range partitions {
-		stored := max(0, resp.GetBlock(topic, p).Offset)
+		stored[p] = max(0, resp.GetBlock(topic, p).Offset)
+	}
+	return stored
+}
+
+// checkCommits wants every message below a stored offset to have been
+// processed; at the end also every message to be below one.
+func (s *site) checkCommits(t *testing.T, l *groupLedger, group, topic string, end bool) {
+	t.Helper()
+	for p, stored := range s.storedOffsets(t, group, topic) {
 		processed, missing := l.processedBelow(topic, p, stored)
 		if missing {
 			t.Errorf("%s/%d: offset %d is stored, but not all below it was processed", topic, p, stored)

@@ -6,12 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 )
 
@@ -109,39 +107,6 @@ func toolArgs(libs string, jvmArgs []string, class string, args ...string) []str
 
 func (c *Cluster) javaArgs(class string, args ...string) []string {
 	return toolArgs(c.libs, c.jvmArgs, class, args...)
-}
-
-// Tool runs a class of Kafka's command-line tools, such as
-// org.apache.kafka.tools.TopicCommand, with this standard input (nil is none)
-// and returns its standard output. When it fails, the error has what it wrote to
-// standard error.
-func Tool(ctx context.Context, version, class string, stdin io.Reader, args ...string) ([]byte, error) {
-	java, err := javaCommand()
-	if err != nil {
-		return nil, err
-	}
-	libs, err := Install(ctx, version)
-	if err != nil {
-		return nil, err
-	}
-	jvm := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
-	cmd := exec.Command(java, toolArgs(libs, jvm, class, args...)...)
-	var stdout, stderr strings.Builder
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
-	p, err := runProcess(cmd)
-	if err != nil {
-		return nil, fmt.Errorf("kafkalocal: start %s: %w", class, err)
-	}
-	if err := p.wait(ctx); err != nil {
-		return []byte(stdout.String()), fmt.Errorf("kafkalocal: %s: %w\n%s", class, err, strings.TrimSpace(stderr.String()))
-	}
-	return []byte(stdout.String()), nil
-}
-
-// Tool runs a class of the command-line tools of the cluster's version: see the
-// function of this name.
-func (c *Cluster) Tool(ctx context.Context, class string, stdin io.Reader, args ...string) ([]byte, error) {
-	return Tool(ctx, c.version, class, stdin, args...)
 }
 
 // format prepares the data folders of all nodes, at the same time.
