@@ -133,7 +133,7 @@ func (s *consumerGroupSession) runHandler() error {
 	if err != nil && s.ctx.Err() == nil {
 		return fmt.Errorf("kafka: group %s: stored offsets: %w", s.group.id, err)
 	}
-	if s.ctx.Err() != nil {
+	if isClosed(s.ctx.Done()) {
 		return nil // the session is over, whatever is stored
 	}
 	s.keeper.adopt(found)
