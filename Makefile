@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 60s
 
-.PHONY: check fmt vet lint race test functional chaos fuzz bench api
+.PHONY: check fmt vet lint race test functional chaos exactly-once fuzz bench api
 
 # What every change runs.
 check: fmt vet lint race
@@ -31,6 +31,11 @@ functional:
 # A million messages through kills, pauses and moves, idempotent and not.
 chaos:
 	SARAMA_CHAOS_MESSAGES=1000000 $(GO) test -count=1 -timeout 40m -run TestFunctionalChaos -v .
+
+# Pipelines that are killed and replaced, ten times each, with three kinds of
+# groups.
+exactly-once:
+	SARAMA_CHAOS_MESSAGES=1 $(GO) test -count=1 -timeout 40m -run TestFunctionalExactlyOnce -v .
 
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .
