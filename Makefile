@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 60s
 
-.PHONY: check fmt vet lint race test functional chaos storm fuzz bench api
+.PHONY: check fmt vet lint race test functional chaos storm exactly-once fuzz bench api
 
 # What every change runs.
 check: fmt vet lint race
@@ -35,6 +35,11 @@ chaos:
 # Groups whose members come and go, for a minute with each strategy.
 storm:
 	SARAMA_STORM_SECONDS=60 $(GO) test -count=1 -timeout 20m -run TestFunctionalStorm -v .
+
+# Pipelines that are killed and replaced, ten times each, with three kinds of
+# groups.
+exactly-once:
+	SARAMA_CHAOS_MESSAGES=1 $(GO) test -count=1 -timeout 40m -run TestFunctionalExactlyOnce -v .
 
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .

@@ -282,6 +282,7 @@ func (c *consumer) start(topic string, partition int32, offset int64) (*partitio
 		return nil, err
 	}
 	pc := newPartitionConsumer(c, topic, partition)
+	pc.begins = offset
 	pc.highWatermark.Store(newest)
 	pc.logStart.Store(oldest)
 	if !c.enter(pc) {

@@ -14,6 +14,7 @@ type partitionConsumer struct {
 	conf      *Config
 	topic     string
 	partition int32
+	begins    int64 // the offset that it was started at
 	messages  chan *ConsumerMessage
 	errors    chan *ConsumerError
 	closing   chan struct{} // closed by AsyncClose
