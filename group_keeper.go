@@ -45,6 +45,7 @@ type groupKeeper struct {
 	beatAt   time.Time                                  // when the next heartbeat is due
 	answered time.Time                                  // when the coordinator last knew the member
 	rejoinAs error                                      // why to join anew, as soon as nothing is in the way; nil: no need
+	leaving  bool                                       // handlers are left behind
 	leaveAs  error                                      // why to leave, as soon as the lane is free; nil: no need
 	deadline time.Time                                  // for claims to end; zero: none has to
 	said     map[string][]int32                         // in a group of the newer protocol: what the coordinator was told that the member holds
@@ -154,7 +155,7 @@ func (k *groupKeeper) wind(now time.Time) {
 		close(k.idle)
 	case k.deadline.IsZero():
 		k.deadline = now.Add(k.g.conf.Consumer.Group.Rebalance.Timeout)
-	case !now.Before(k.deadline):
+	case !k.gone && !now.Before(k.deadline):
 		k.leaveBehind(ErrRebalanceTimedOut)
 	}
 }
@@ -383,19 +384,20 @@ func (k *groupKeeper) claimEnded(c *groupClaim) {
 // leaveBehind takes the member out of the group while handlers are still
 // running: what they mark from then on has no effect.
 func (k *groupKeeper) leaveBehind(why error) {
-	if k.gone || isClosed(k.idle) {
+	if k.leaving || isClosed(k.idle) {
 		return
 	}
 	who := k.place.who
 	Logger.Printf("consumergroup/session/%s/%d leaving the group, as ConsumeClaim has not returned for %v: %v\n",
 		who.memberID, who.generation, k.s.runningClaims(), why)
-	k.gone, k.leaveAs = true, why
+	k.gone, k.leaving, k.leaveAs = true, true, why
 	if k.busy != nil {
 		k.busy()
 	}
 }
 
-// leave stores what is marked, unless that is up to the user, and leaves.
+// leave stores what is marked, unless that is up to the user, and leaves. The
+// lane ends with it: Close does not wait for the handlers to return.
 func (k *groupKeeper) leave() {
 	why := k.leaveAs
 	k.leaveAs = nil
@@ -403,6 +405,7 @@ func (k *groupKeeper) leave() {
 		ctx, cancel := context.WithTimeout(ctx, closePatience(k.g.conf))
 		defer cancel()
 		k.s.offsets.close(ctx)
+		defer k.g.member.lane.close()
 		return k.g.leave(ctx, why)
 	}, func(err error) {
 		if err != nil {

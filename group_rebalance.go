@@ -21,7 +21,7 @@ func (k *groupKeeper) rebalance(now time.Time) {
 	}
 	switch {
 	case revoked > 0:
-		if !k.deadline.IsZero() && !now.Before(k.deadline) {
+		if !k.gone && !k.deadline.IsZero() && !now.Before(k.deadline) {
 			k.s.fail(ErrRebalanceTimedOut)
 			k.leaveBehind(ErrRebalanceTimedOut)
 		}
