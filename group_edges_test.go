@@ -3,6 +3,7 @@ package sarama
 import (
 	"context"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -75,4 +76,30 @@ func (c *countedConn) Close() error {
 		c.open.Add(-1)
 	}
 	return c.Conn.Close()
+}
+
+// TestHandlerThatEndsItsGoroutine in Setup or Cleanup, as FailNow of a test or
+// a panic does, ends the session like one that returns.
+func TestHandlerThatEndsItsGoroutine(t *testing.T) {
+	exit := func(ConsumerGroupSession) error { runtime.Goexit(); return nil }
+	end := func(ConsumerGroupSession, ConsumerGroupClaim) error { return nil }
+	for name, handler := range map[string]*scriptHandler{"Setup": {setup: exit}, "Cleanup": {claim: end, cleanup: exit}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGroupScript(t, 1)
+				group := g.scriptGroup(t, g.groupConf())
+				c := consumeInBackground(group, handler)
+				time.Sleep(10 * time.Second)
+				if n := len(g.times("Heartbeat")); n != 0 {
+					t.Errorf("%d heartbeats without a session", n)
+				}
+				c = consumeInBackground(group, &scriptHandler{claim: end})
+				if err := <-c.result; err != nil {
+					t.Errorf("the next Consume: %v", err)
+				}
+				c.cancel()
+				_ = group.Close()
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,8 +110,20 @@ func newGroupSession(g *consumerGroup, until context.Context, j *joined, sub sub
 }
 
 // consume is the session, on the goroutine that called Consume.
-func (s *consumerGroupSession) consume() error {
-	err := s.runHandler()
+func (s *consumerGroupSession) consume() (err error) {
+	err = errHandlerExited
+	defer func() { // also where the handler panics, and somebody recovers
+		if s.finish(err); err == nil {
+			err = s.failure()
+		}
+	}()
+	return s.runHandler()
+}
+
+var errHandlerExited = errors.New("kafka: Setup or Cleanup has not returned")
+
+// finish ends the session, whose handlers have returned.
+func (s *consumerGroupSession) finish(err error) {
 	s.end(err)
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience(s.group.conf))
 	defer cancel()
@@ -118,12 +131,8 @@ func (s *consumerGroupSession) consume() error {
 	s.keeper.stop(ctx)
 	s.group.session.CompareAndSwap(s, nil)
 	s.group.member.reason = context.Cause(s.ctx)
-	if err == nil {
-		err = s.failure()
-	}
 	who := s.offsets.identity.Load()
 	Logger.Printf("consumergroup/session/%s/%d has ended: %v\n", who.memberID, who.generation, context.Cause(s.ctx))
-	return err
 }
 
 // runHandler calls Setup, has the keeper run the claims, and calls Cleanup when
