@@ -103,3 +103,86 @@ func TestHandlerThatEndsItsGoroutine(t *testing.T) {
 		})
 	}
 }
+
+// cooperates has the script's group rebalance cooperatively after the first
+// heartbeat, with these partitions in turn for the member.
+func (g *groupScript) cooperates(conf *Config, shares ...[]int32) {
+	conf.Consumer.Group.Rebalance.GroupStrategies = []BalanceStrategy{NewBalanceStrategyCooperativeSticky()}
+	beats, syncs := 0, 0
+	g.on("Heartbeat", func(string, bridge.Header, any) (any, error) {
+		if beats++; beats == 1 {
+			return &HeartbeatResponse{Err: ErrRebalanceInProgress}, nil
+		}
+		return nil, nil
+	})
+	g.on("SyncGroup", func(string, bridge.Header, any) (any, error) {
+		share := &ConsumerGroupMemberAssignment{Topics: map[string][]int32{"t": shares[min(syncs, len(shares)-1)]}}
+		syncs++
+		raw, err := encodeMemberAssignment(share)
+		return &SyncGroupResponse{MemberAssignment: raw}, err
+	})
+}
+
+// TestRevocationDuringSlowTakeOver has the stored offsets of a new claim take
+// longer than Rebalance.Timeout, while a revoked claim has ended in time.
+func TestRevocationDuringSlowTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 3)
+		conf := g.groupConf()
+		conf.Consumer.Group.Rebalance.Timeout = 5 * time.Second
+		g.cooperates(conf, []int32{0, 2}, []int32{1, 2})
+		fetches := 0
+		g.on("OffsetFetch", func(string, bridge.Header, any) (any, error) {
+			if fetches++; fetches > 1 {
+				time.Sleep(20 * time.Second)
+			}
+			return nil, nil
+		})
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{claim: func(s ConsumerGroupSession, c ConsumerGroupClaim) error {
+			for range c.Messages() {
+			}
+			if c.Partition() == 2 {
+				time.Sleep(4 * time.Second)
+				s.MarkOffset("t", 2, 7, "")
+			}
+			return nil
+		}})
+		time.Sleep(15 * time.Second)
+		c.cancel()
+		if err := <-c.result; err != nil {
+			t.Errorf("Consume: %v", err)
+		}
+		if stored := g.storedOffset(2); stored != 7 {
+			t.Errorf("stored: %d", stored)
+		}
+		_ = group.Close()
+	})
+}
+
+// TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd, though another claim was
+// revoked before.
+func TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 2)
+		conf := g.groupConf()
+		g.cooperates(conf, []int32{0, 1}, []int32{1})
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{claim: func(s ConsumerGroupSession, c ConsumerGroupClaim) error {
+			for range c.Messages() {
+			}
+			time.Sleep(55 * time.Second)
+			s.MarkOffset("t", c.Partition(), 7, "")
+			return nil
+		}})
+		time.Sleep(50 * time.Second) // revoked at 3 s
+		c.cancel()
+		if err := <-c.result; err != nil {
+			t.Errorf("Consume: %v", err)
+		}
+		if stored := g.storedOffset(1); stored != 7 {
+			t.Errorf("stored: %d, though the handler took less than Rebalance.Timeout", stored)
+		}
+		_ = group.Close()
+	})
+}

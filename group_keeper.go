@@ -96,7 +96,8 @@ func (k *groupKeeper) run() {
 		case <-k.mail.wake:
 		case <-timer.in(wait):
 		case <-over:
-			if k.over = true; k.joining {
+			k.over, k.deadline = true, time.Time{} // that was of claims that were revoked
+			if k.joining {
 				k.busy()
 			}
 		case <-abandon:

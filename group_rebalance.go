@@ -27,9 +27,9 @@ func (k *groupKeeper) rebalance(now time.Time) {
 		}
 		return
 	case len(k.given) > 0 && !k.handling:
-		k.deadline = time.Time{}
 		k.giveUp()
 	}
+	k.deadline = time.Time{}
 	if k.place.newer != nil {
 		k.reconcile(now)
 		return
