@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"context"
+	"errors"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -160,6 +161,75 @@ func TestRevocationDuringSlowTakeOver(t *testing.T) {
 	})
 }
 
+// TestSessionEndsWithoutItsCoordinator has brokers answer that do not know the
+// member: it cannot know whether the coordinator still keeps its partitions.
+func TestSessionEndsWithoutItsCoordinator(t *testing.T) {
+	for _, code := range []KError{ErrNotCoordinatorForConsumer, ErrConsumerCoordinatorNotAvailable} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGroupScript(t, 1)
+			beats := 0
+			g.on("Heartbeat", func(string, bridge.Header, any) (any, error) {
+				if beats++; beats > 1 {
+					return &HeartbeatResponse{Err: code}, nil
+				}
+				return nil, nil
+			})
+			group := g.scriptGroup(t, g.groupConf())
+			errs := drainErrors(group)
+			begun := time.Now()
+			c := consumeInBackground(group, &scriptHandler{})
+			defer time.AfterFunc(time.Minute, c.cancel).Stop()
+			if err := <-c.result; err != nil {
+				t.Errorf("Consume: %v", err)
+			}
+			if took := time.Since(begun); took < 12*time.Second || took > 14*time.Second {
+				t.Errorf("the session has lasted %v", took)
+			}
+			_ = group.Close()
+			synctest.Wait()
+			if n := len(errs()); n != 1 || !errors.Is(errs()[0], code) {
+				t.Errorf("Errors had %v", errs())
+			}
+		})
+	}
+}
+
+// TestHeartbeatsAfterAJoinThatWasGivenUp go on while handlers return: it took
+// longer than the session's timeout, but the coordinator knew of the member.
+func TestHeartbeatsAfterAJoinThatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 2)
+		conf := g.groupConf()
+		g.cooperates(conf, []int32{0, 1})
+		joins := 0
+		g.on("JoinGroup", func(_ string, _ bridge.Header, req any) (any, error) {
+			if joins++; joins > 2 {
+				return nil, errNoAnswer
+			}
+			return nil, nil
+		})
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{claim: func(s ConsumerGroupSession, c ConsumerGroupClaim) error {
+			<-s.Context().Done()
+			if c.Partition() == 1 {
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		}})
+		time.Sleep(20 * time.Second)
+		g.on("Heartbeat", func(string, bridge.Header, any) (any, error) { time.Sleep(time.Second); return nil, nil })
+		before := len(g.times("Heartbeat"))
+		c.cancel()
+		if err := <-c.result; err != nil {
+			t.Errorf("Consume: %v", err)
+		}
+		if n := len(g.times("Heartbeat")) - before; n < 9 {
+			t.Errorf("%d heartbeats while a handler took 30 s to return", n)
+		}
+		_ = group.Close()
+	})
+}
+
 // TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd, though another claim was
 // revoked before.
 func TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd(t *testing.T) {
@@ -183,6 +253,72 @@ func TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd(t *testing.T) {
 		if stored := g.storedOffset(1); stored != 7 {
 			t.Errorf("stored: %d, though the handler took less than Rebalance.Timeout", stored)
 		}
+		_ = group.Close()
+	})
+}
+
+// newerScript is a script whose group is of the newer protocol: its member has
+// all partitions.
+func newNewerScript(t *testing.T, partitions int32, every time.Duration) (*groupScript, *Config) {
+	g := newGroupScript(t, partitions)
+	id := Uuid{1}
+	all := make([]int32, partitions)
+	for p := range partitions {
+		all[p] = p
+	}
+	g.on("Metadata", func(string, bridge.Header, any) (any, error) {
+		resp := simpleMetadata(1, "t", partitions)
+		resp.Topics[0].Uuid = id
+		return resp, nil
+	})
+	g.on("ConsumerGroupHeartbeat", func(_ string, _ bridge.Header, req any) (any, error) {
+		r := req.(*ConsumerGroupHeartbeatRequest)
+		resp := &ConsumerGroupHeartbeatResponse{MemberID: &r.MemberID, MemberEpoch: 1, HeartbeatIntervalMs: int32(every.Milliseconds())}
+		if r.MemberEpoch == epochJoins {
+			resp.Assignment = &ConsumerGroupAssignment{TopicPartitions: []ConsumerGroupTopicPartitions{{TopicID: id, Partitions: all}}}
+		}
+		return resp, nil
+	})
+	g.on("OffsetFetch", func(_ string, _ bridge.Header, req any) (any, error) {
+		return newerOffsets(req.(*OffsetFetchRequest)), nil
+	})
+	conf := g.groupConf()
+	conf.Consumer.Group.Protocol = ConsumerGroupProtocolConsumer
+	return g, conf
+}
+
+func newerOffsets(r *OffsetFetchRequest) *OffsetFetchResponse {
+	group := OffsetFetchResponseGroup{GroupId: "group", Blocks: map[string]map[int32]*OffsetFetchResponseBlock{}}
+	for topic, partitions := range r.Groups[0].Partitions {
+		group.Blocks[topic] = make(map[int32]*OffsetFetchResponseBlock)
+		for _, p := range partitions {
+			group.Blocks[topic][p] = &OffsetFetchResponseBlock{Offset: -1, LeaderEpoch: -1}
+		}
+	}
+	return &OffsetFetchResponse{Version: r.Version, Groups: []OffsetFetchResponseGroup{group}}
+}
+
+// TestNewerHeartbeatsRarerThanTheSessionTimeout are the coordinator's business.
+func TestNewerHeartbeatsRarerThanTheSessionTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, conf := newNewerScript(t, 1, 15*time.Second)
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{})
+		time.Sleep(5 * time.Second)
+		healthy := g.mu.override["ConsumerGroupHeartbeat"]
+		for n := range 10 { // one is not answered at once
+			g.on("ConsumerGroupHeartbeat", func(addr string, h bridge.Header, req any) (any, error) {
+				g.on("ConsumerGroupHeartbeat", healthy)
+				return nil, errHangUp
+			})
+			time.Sleep(time.Duration(20+n) * time.Second)
+		}
+		select {
+		case err := <-c.result:
+			t.Errorf("the session has ended: %v", err)
+		default:
+		}
+		c.cancel()
 		_ = group.Close()
 	})
 }

@@ -43,6 +43,8 @@ type groupKeeper struct {
 	handling bool                                       // offsets of claims that begin or were given up are being handled
 	watching bool                                       // the client is being asked for partitions
 	beatAt   time.Time                                  // when the next heartbeat is due
+	beatBy   time.Time                                  // when the one under way is given up
+	trouble  error                                      // why the last one has failed; nil: it has not
 	answered time.Time                                  // when the coordinator last knew the member
 	rejoinAs error                                      // why to join anew, as soon as nothing is in the way; nil: no need
 	leaving  bool                                       // handlers are left behind
@@ -119,24 +121,18 @@ func (k *groupKeeper) advance(now time.Time) time.Duration {
 	if k.leaveAs != nil && k.busy == nil {
 		k.leave()
 	}
-	expiry := k.answered.Add(k.g.conf.Consumer.Group.Session.Timeout)
-	if k.beating && !now.Before(expiry) {
+	if k.beating && !now.Before(k.beatBy) {
 		k.busy()
 	}
 	if k.beats() && !now.Before(k.beatAt) {
-		if k.place.newer != nil {
-			k.beatNewer(now)
-		} else {
-			k.watch(now)
-			k.beat(now)
-		}
+		k.beatNow(now)
 	}
 	wait := never
 	if k.beats() {
 		wait = max(0, k.beatAt.Sub(now))
 	}
-	if k.beating && now.Before(expiry) {
-		wait = expiry.Sub(now)
+	if k.beating && now.Before(k.beatBy) {
+		wait = k.beatBy.Sub(now)
 	}
 	if !k.deadline.IsZero() && !k.gone {
 		wait = min(wait, max(0, k.deadline.Sub(now)))
@@ -179,6 +175,43 @@ func (k *groupKeeper) onLane(talk func(ctx context.Context) error, done func(err
 	})
 }
 
+// sessionTimeout is for how long the coordinator may be silent. In a group of
+// the newer protocol it is the coordinator that says how often it is heard.
+func (k *groupKeeper) sessionTimeout() time.Duration {
+	timeout := k.g.conf.Consumer.Group.Session.Timeout
+	if k.place.newer != nil {
+		timeout = max(timeout, 2*k.place.newer.every)
+	}
+	return timeout
+}
+
+// beatNow sends a heartbeat, which has the rest of the session to be answered
+// in; where that is over, the next interval, unless one has failed before.
+func (k *groupKeeper) beatNow(now time.Time) {
+	expired := !now.Before(k.answered.Add(k.sessionTimeout()))
+	if expired && k.trouble != nil {
+		k.timedOut(now, k.trouble)
+		return
+	}
+	if k.place.newer != nil {
+		k.beatNewer(now)
+	} else {
+		k.watch(now)
+		k.beat(now)
+	}
+	if k.beatBy = k.answered.Add(k.sessionTimeout()); expired {
+		k.beatBy = k.beatAt
+	}
+}
+
+// timedOut ends the session because the coordinator was not heard.
+func (k *groupKeeper) timedOut(now time.Time, err error) {
+	if errors.Is(err, context.Canceled) { // by advance
+		err = os.ErrDeadlineExceeded
+	}
+	k.lost(fmt.Errorf("kafka: group %s: the session has timed out, the coordinator was not heard for %v: %w", k.g.id, now.Sub(k.answered), err))
+}
+
 // beat sends a heartbeat.
 func (k *groupKeeper) beat(now time.Time) {
 	who := k.place.who
@@ -206,8 +239,10 @@ func (k *groupKeeper) beaten(err error) {
 	k.beating = false
 	now := time.Now()
 	code := KError(0)
-	if errors.As(err, &code) || err == nil {
-		k.answered = now
+	errors.As(err, &code)
+	k.trouble = err
+	if err == nil || code == ErrRebalanceInProgress || code == ErrOffsetsLoadInProgress { // the coordinator itself says so
+		k.answered, k.trouble = now, nil
 	}
 	switch {
 	case err == nil || k.gone:
@@ -229,15 +264,13 @@ func (k *groupKeeper) beaten(err error) {
 		k.lost(code)
 	case code == 0 || retriableJoin(code): // the coordinator is out of reach, or elsewhere
 		k.g.member.lane.stale = true
-		if silent := now.Sub(k.answered); code == 0 && silent >= k.g.conf.Consumer.Group.Session.Timeout {
-			if errors.Is(err, context.Canceled) { // by advance
-				err = os.ErrDeadlineExceeded
-			}
-			k.lost(fmt.Errorf("kafka: group %s: the session has timed out, the coordinator was not heard for %v: %w", k.g.id, silent, err))
+		left := k.sessionTimeout() - now.Sub(k.answered)
+		if left <= 0 {
+			k.timedOut(now, err)
 			return
 		}
 		retry := &k.g.conf.Metadata.Retry
-		k.beatAt = now.Add(retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max))
+		k.beatAt = now.Add(min(left, retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max)))
 		Logger.Printf("consumergroup/session/%s/%d heartbeat failed: %v\n", k.place.who.memberID, k.place.who.generation, err)
 	default:
 		if code == ErrFencedInstancedId {

@@ -63,7 +63,9 @@ func (k *groupKeeper) joinedAnew(j *joined, err error) {
 	k.s.offsets.joining.Store(false)
 	now := time.Now()
 	if err != nil {
-		if !k.over {
+		if k.over { // it was given up, and the coordinator has waited for it as well
+			k.answered = now
+		} else {
 			k.gone = errors.Is(err, ErrUnknownMemberId) || errors.Is(err, ErrIllegalGeneration) || errors.Is(err, ErrFencedInstancedId)
 			k.s.fail(err)
 		}
