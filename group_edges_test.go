@@ -124,6 +124,17 @@ func (g *groupScript) cooperates(conf *Config, shares ...[]int32) {
 	})
 }
 
+// TestWhatFailsAfterTheSessionsEnd is no result of Consume.
+func TestWhatFailsAfterTheSessionsEnd(t *testing.T) {
+	s := new(consumerGroupSession)
+	s.ctx, s.cancel = context.WithCancelCause(t.Context())
+	s.end(ErrSessionConsumeClaimExited)
+	s.fail(context.Canceled) // of what the end has interrupted
+	if err := s.failure(); err != nil {
+		t.Errorf("Consume returns %v", err)
+	}
+}
+
 // TestRevocationDuringSlowTakeOver has the stored offsets of a new claim take
 // longer than Rebalance.Timeout, while a revoked claim has ended in time.
 func TestRevocationDuringSlowTakeOver(t *testing.T) {

@@ -178,10 +178,11 @@ func partitionsOf(claims map[string][]int32) (list []topicPartition) {
 // end ends the session, for a reason that the next join tells.
 func (s *consumerGroupSession) end(why error) { s.cancel(why) }
 
-// fail ends the session, and has Consume return the error.
+// fail ends the session, and has Consume return the error, unless the session
+// has ended already: then the error may come of that.
 func (s *consumerGroupSession) fail(err error) {
 	s.mu.Lock()
-	if s.mu.failed == nil {
+	if s.mu.failed == nil && s.ctx.Err() == nil {
 		s.mu.failed = err
 	}
 	s.mu.Unlock()
