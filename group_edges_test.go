@@ -205,6 +205,41 @@ func TestSessionEndsWithoutItsCoordinator(t *testing.T) {
 	}
 }
 
+// TestClientClosedUnderTheGroup ends the session, with claims and without.
+func TestClientClosedUnderTheGroup(t *testing.T) {
+	for _, share := range [][]int32{{0}, nil} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGroupScript(t, 1)
+			g.on("SyncGroup", func(string, bridge.Header, any) (any, error) {
+				raw, err := encodeMemberAssignment(&ConsumerGroupMemberAssignment{Topics: map[string][]int32{"t": share}})
+				return &SyncGroupResponse{MemberAssignment: raw}, err
+			})
+			client, err := NewClient([]string{"b1:9092"}, g.groupConf())
+			if err != nil {
+				t.Fatal(err)
+			}
+			group, err := NewConsumerGroupFromClient("group", client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := consumeInBackground(group, &scriptHandler{})
+			time.Sleep(4 * time.Second)
+			_ = client.Close()
+			time.Sleep(20 * time.Second)
+			select {
+			case err := <-c.result:
+				if err != nil {
+					t.Errorf("Consume: %v", err)
+				}
+			default:
+				t.Errorf("the session with %v goes on", share)
+			}
+			c.cancel()
+			_ = group.Close()
+		})
+	}
+}
+
 // TestHeartbeatsAfterAJoinThatWasGivenUp go on while handlers return: it took
 // longer than the session's timeout, but the coordinator knew of the member.
 func TestHeartbeatsAfterAJoinThatWasGivenUp(t *testing.T) {

@@ -223,6 +223,9 @@ func (k *groupKeeper) beat(now time.Time) {
 	}
 	k.beatAt, k.beating = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval), true
 	k.onLane(func(ctx context.Context) error {
+		if k.g.client.Closed() {
+			return ErrClosedClient
+		}
 		resp := new(HeartbeatResponse)
 		if err := k.g.member.lane.ask(ctx, req, resp); err != nil {
 			return err
@@ -262,7 +265,7 @@ func (k *groupKeeper) beaten(err error) {
 			k.s.fail(code) // others may have the claims by now
 		}
 		k.lost(code)
-	case code == 0 || retriableJoin(code): // the coordinator is out of reach, or elsewhere
+	case !errors.Is(err, ErrClosedClient) && (code == 0 || retriableJoin(code)): // the coordinator is out of reach, or elsewhere
 		k.g.member.lane.stale = true
 		left := k.sessionTimeout() - now.Sub(k.answered)
 		if left <= 0 {

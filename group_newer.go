@@ -298,6 +298,9 @@ func (k *groupKeeper) beatNewer(now time.Time) {
 	var resp *ConsumerGroupHeartbeatResponse
 	var names map[Uuid]string
 	k.onLane(func(ctx context.Context) (err error) {
+		if g.client.Closed() {
+			return ErrClosedClient
+		}
 		if resp, err = g.sendHeartbeat(ctx, req); err != nil {
 			return err
 		}
