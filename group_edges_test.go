@@ -276,6 +276,27 @@ func TestHeartbeatsAfterAJoinThatWasGivenUp(t *testing.T) {
 	})
 }
 
+// TestMemberOfAnOldGenerationLeaves though a heartbeat was refused: the
+// coordinator still counts on it.
+func TestMemberOfAnOldGenerationLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 1)
+		g.on("Heartbeat", func(string, bridge.Header, any) (any, error) {
+			return &HeartbeatResponse{Err: ErrIllegalGeneration}, nil
+		})
+		group := g.scriptGroup(t, g.groupConf())
+		c := consumeInBackground(group, &scriptHandler{})
+		if err := <-c.result; err != nil {
+			t.Errorf("Consume: %v", err)
+		}
+		c.cancel()
+		_ = group.Close()
+		if n := len(g.times("LeaveGroup")); n != 1 {
+			t.Errorf("the member has left %d times", n)
+		}
+	})
+}
+
 // TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd, though another claim was
 // revoked before.
 func TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd(t *testing.T) {

@@ -260,7 +260,9 @@ func (k *groupKeeper) beaten(err error) {
 			k.lost(err)
 			return
 		}
-		k.g.member.id = ""
+		if code != ErrIllegalGeneration { // that one is still a member, which has to leave
+			k.g.member.id = ""
+		}
 		if k.g.protocol == RebalanceProtocolCooperative && len(k.claims) > 0 && !k.over {
 			k.s.fail(code) // others may have the claims by now
 		}
