@@ -162,6 +162,7 @@ type consumerGroup struct {
 type groupMember struct {
 	id       string // "" before there is one
 	epoch    int32  // in a group of the newer protocol
+	unsure   bool   // the last heartbeat of the newer protocol was not answered: the coordinator may have the member though it has no epoch
 	lane     memberLane
 	userData []byte // what the last assignment brought along, for the next join
 	reason   error  // why the last session ended

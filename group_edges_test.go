@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -387,5 +389,39 @@ func TestNewerHeartbeatsRarerThanTheSessionTimeout(t *testing.T) {
 		}
 		c.cancel()
 		_ = group.Close()
+	})
+}
+
+// TestNewerJoinThatWasGivenUp is followed by the member's leave: it may be in
+// the group.
+func TestNewerJoinThatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, conf := newNewerScript(t, 1, 5*time.Second)
+		var mu sync.Mutex
+		var epochs []int32
+		g.on("ConsumerGroupHeartbeat", func(_ string, _ bridge.Header, req any) (any, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			r := req.(*ConsumerGroupHeartbeatRequest)
+			if epochs = append(epochs, r.MemberEpoch); r.MemberEpoch == epochJoins {
+				return nil, errNoAnswer
+			}
+			return &ConsumerGroupHeartbeatResponse{MemberID: &r.MemberID, MemberEpoch: r.MemberEpoch}, nil
+		})
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{})
+		time.Sleep(time.Second)
+		c.cancel()
+		if err := <-c.result; !errors.Is(err, context.Canceled) {
+			t.Errorf("Consume: %v", err)
+		}
+		if err := group.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []int32{epochJoins, epochLeaves}; !slices.Equal(epochs, want) {
+			t.Errorf("epochs %v, want %v", epochs, want)
+		}
 	})
 }
