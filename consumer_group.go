@@ -162,6 +162,7 @@ type consumerGroup struct {
 type groupMember struct {
 	id       string // "" before there is one
 	epoch    int32  // in a group of the newer protocol
+	unsure   bool   // the last heartbeat of the newer protocol was not answered: the coordinator may have the member though it has no epoch
 	lane     memberLane
 	userData []byte // what the last assignment brought along, for the next join
 	reason   error  // why the last session ended
@@ -385,16 +386,16 @@ func (g *consumerGroup) CloseContext(ctx context.Context) error {
 func (g *consumerGroup) close() {
 	select {
 	case g.turn <- struct{}{}:
-		ctx, cancel := context.WithTimeout(context.Background(), closePatience(g.conf))
-		if err := g.leave(ctx, errGroupCloses); err != nil {
-			g.report("", -1, err)
-		}
-		cancel()
-		g.member.lane.close()
-		<-g.turn
-	case <-g.abandon: // the keeper leaves the group
+		g.leaveLast()
+	case <-g.abandon:
+		var left chan struct{}
 		if s := g.session.Load(); s != nil {
-			<-s.keeper.left
+			left = s.keeper.left
+		}
+		select {
+		case <-left: // the keeper has left the group
+		case g.turn <- struct{}{}: // the handlers have returned after all
+			g.leaveLast()
 		}
 	}
 	_ = g.consumer.Close()
@@ -407,6 +408,18 @@ func (g *consumerGroup) close() {
 		g.closeErr = err
 	}
 	close(g.closed)
+}
+
+// leaveLast leaves the group for good. The caller has the turn, which it gives
+// back.
+func (g *consumerGroup) leaveLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience(g.conf))
+	defer cancel()
+	if err := g.leave(ctx, errGroupCloses); err != nil {
+		g.report("", -1, err)
+	}
+	g.member.lane.close()
+	<-g.turn
 }
 
 // errGroupCloses is the reason to leave that the coordinator is told.

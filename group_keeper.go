@@ -43,8 +43,11 @@ type groupKeeper struct {
 	handling bool                                       // offsets of claims that begin or were given up are being handled
 	watching bool                                       // the client is being asked for partitions
 	beatAt   time.Time                                  // when the next heartbeat is due
+	beatBy   time.Time                                  // when the one under way is given up
+	trouble  error                                      // why the last one has failed; nil: it has not
 	answered time.Time                                  // when the coordinator last knew the member
 	rejoinAs error                                      // why to join anew, as soon as nothing is in the way; nil: no need
+	leaving  bool                                       // handlers are left behind
 	leaveAs  error                                      // why to leave, as soon as the lane is free; nil: no need
 	deadline time.Time                                  // for claims to end; zero: none has to
 	said     map[string][]int32                         // in a group of the newer protocol: what the coordinator was told that the member holds
@@ -95,7 +98,9 @@ func (k *groupKeeper) run() {
 		case <-k.mail.wake:
 		case <-timer.in(wait):
 		case <-over:
-			k.over = true // a join goes on: its generation is what marks may have to be stored with
+			// A deadline was that of claims that were revoked. A join goes on: its
+			// generation is what marks may have to be stored with.
+			k.over, k.deadline = true, time.Time{}
 		case <-abandon:
 			abandon = nil
 			k.leaveBehind(errHandlersLeft)
@@ -115,25 +120,18 @@ func (k *groupKeeper) advance(now time.Time) time.Duration {
 	if k.leaveAs != nil && k.busy == nil {
 		k.leave()
 	}
-	expiry := k.answered.Add(k.g.conf.Consumer.Group.Session.Timeout)
-	if k.beating && !now.Before(expiry) {
+	if k.beating && !now.Before(k.beatBy) {
 		k.busy()
 	}
 	if k.beats() && !now.Before(k.beatAt) {
-		k.watchHandlers(now)
-		if k.place.newer != nil {
-			k.beatNewer(now)
-		} else {
-			k.watch(now)
-			k.beat(now)
-		}
+		k.beatNow(now)
 	}
 	wait := never
 	if k.beats() {
 		wait = max(0, k.beatAt.Sub(now))
 	}
-	if k.beating && now.Before(expiry) {
-		wait = expiry.Sub(now)
+	if k.beating && now.Before(k.beatBy) {
+		wait = k.beatBy.Sub(now)
 	}
 	if !k.deadline.IsZero() && !k.gone {
 		wait = min(wait, max(0, k.deadline.Sub(now)))
@@ -146,16 +144,20 @@ func (k *groupKeeper) beats() bool { return !k.gone && !k.stopping && k.busy == 
 
 // wind waits for the claims of a session that is over.
 func (k *groupKeeper) wind(now time.Time) {
+	var stuck *HandlerError
+	errors.As(context.Cause(k.s.ctx), &stuck)
 	switch {
 	case isClosed(k.idle):
 	case len(k.claims) == 0 && !k.handling:
 		k.deadline = time.Time{}
 		close(k.idle)
+	case k.deadline.IsZero() && stuck != nil:
+		k.deadline = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval) // for the others to return
 	case k.deadline.IsZero():
 		k.deadline = now.Add(k.g.conf.Consumer.Group.Rebalance.Timeout)
-	case !now.Before(k.deadline):
+	case !k.gone && !now.Before(k.deadline):
 		why := error(ErrRebalanceTimedOut)
-		if stuck := (*HandlerError)(nil); errors.As(context.Cause(k.s.ctx), &stuck) {
+		if stuck != nil {
 			why = stuck
 		}
 		k.leaveBehind(why)
@@ -180,6 +182,44 @@ func (k *groupKeeper) onLane(talk func(ctx context.Context) error, done func(err
 	})
 }
 
+// sessionTimeout is for how long the coordinator may be silent. In a group of
+// the newer protocol it is the coordinator that says how often it is heard.
+func (k *groupKeeper) sessionTimeout() time.Duration {
+	timeout := k.g.conf.Consumer.Group.Session.Timeout
+	if k.place.newer != nil {
+		timeout = max(timeout, 2*k.place.newer.every)
+	}
+	return timeout
+}
+
+// beatNow sends a heartbeat, which has the rest of the session to be answered
+// in; where that is over, the next interval, unless one has failed before.
+func (k *groupKeeper) beatNow(now time.Time) {
+	expired := !now.Before(k.answered.Add(k.sessionTimeout()))
+	if expired && k.trouble != nil {
+		k.timedOut(now, k.trouble)
+		return
+	}
+	k.watchHandlers(now)
+	if k.place.newer != nil {
+		k.beatNewer(now)
+	} else {
+		k.watch(now)
+		k.beat(now)
+	}
+	if k.beatBy = k.answered.Add(k.sessionTimeout()); expired {
+		k.beatBy = k.beatAt
+	}
+}
+
+// timedOut ends the session because the coordinator was not heard.
+func (k *groupKeeper) timedOut(now time.Time, err error) {
+	if errors.Is(err, context.Canceled) { // by advance
+		err = os.ErrDeadlineExceeded
+	}
+	k.lost(fmt.Errorf("kafka: group %s: the session has timed out, the coordinator was not heard for %v: %w", k.g.id, now.Sub(k.answered), err))
+}
+
 // beat sends a heartbeat.
 func (k *groupKeeper) beat(now time.Time) {
 	who := k.place.who
@@ -191,6 +231,9 @@ func (k *groupKeeper) beat(now time.Time) {
 	}
 	k.beatAt, k.beating = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval), true
 	k.onLane(func(ctx context.Context) error {
+		if k.g.client.Closed() {
+			return ErrClosedClient
+		}
 		resp := new(HeartbeatResponse)
 		if err := k.g.member.lane.ask(ctx, req, resp); err != nil {
 			return err
@@ -207,8 +250,10 @@ func (k *groupKeeper) beaten(err error) {
 	k.beating = false
 	now := time.Now()
 	code := KError(0)
-	if errors.As(err, &code) || err == nil {
-		k.answered = now
+	errors.As(err, &code)
+	k.trouble = err
+	if err == nil || code == ErrRebalanceInProgress || code == ErrOffsetsLoadInProgress { // the coordinator itself says so
+		k.answered, k.trouble = now, nil
 	}
 	switch {
 	case err == nil || k.gone:
@@ -223,22 +268,22 @@ func (k *groupKeeper) beaten(err error) {
 			k.lost(err)
 			return
 		}
-		k.g.member.id = ""
+		if code != ErrIllegalGeneration { // that one is still a member, which has to leave
+			k.g.member.id = ""
+		}
 		if k.g.protocol == RebalanceProtocolCooperative && len(k.claims) > 0 && !k.over {
 			k.s.fail(code) // others may have the claims by now
 		}
 		k.lost(code)
-	case code == 0 || retriableJoin(code): // the coordinator is out of reach, or elsewhere
+	case !errors.Is(err, ErrClosedClient) && (code == 0 || retriableJoin(code)): // the coordinator is out of reach, or elsewhere
 		k.g.member.lane.stale = true
-		if silent := now.Sub(k.answered); code == 0 && silent >= k.g.conf.Consumer.Group.Session.Timeout {
-			if errors.Is(err, context.Canceled) { // by advance
-				err = os.ErrDeadlineExceeded
-			}
-			k.lost(fmt.Errorf("kafka: group %s: the session has timed out, the coordinator was not heard for %v: %w", k.g.id, silent, err))
+		left := k.sessionTimeout() - now.Sub(k.answered)
+		if left <= 0 {
+			k.timedOut(now, err)
 			return
 		}
 		retry := &k.g.conf.Metadata.Retry
-		k.beatAt = now.Add(retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max))
+		k.beatAt = now.Add(min(left, retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max)))
 		Logger.Printf("consumergroup/session/%s/%d heartbeat failed: %v\n", k.place.who.memberID, k.place.who.generation, err)
 	default:
 		if code == ErrFencedInstancedId {
@@ -281,7 +326,6 @@ func (k *groupKeeper) watchHandlers(now time.Time) {
 	}
 	err := &HandlerError{Group: k.g.id, Claims: stuck, Err: errHandlerStuck}
 	k.g.report("", -1, err)
-	k.deadline = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval) // for the others to return
 	k.s.end(err)
 }
 
@@ -417,19 +461,20 @@ func (k *groupKeeper) claimEnded(c *groupClaim) {
 // leaveBehind takes the member out of the group while handlers are still
 // running: what they mark from then on has no effect.
 func (k *groupKeeper) leaveBehind(why error) {
-	if k.gone || isClosed(k.idle) {
+	if k.leaving || isClosed(k.idle) {
 		return
 	}
 	who := k.place.who
 	Logger.Printf("consumergroup/session/%s/%d leaving the group, as ConsumeClaim has not returned for %v: %v\n",
 		who.memberID, who.generation, k.s.runningClaims(), why)
-	k.gone, k.leaveAs = true, why
+	k.gone, k.leaving, k.leaveAs = true, true, why
 	if k.busy != nil {
 		k.busy()
 	}
 }
 
-// leave stores what is marked, unless that is up to the user, and leaves.
+// leave stores what is marked, unless that is up to the user, and leaves. The
+// lane ends with it: Close does not wait for the handlers to return.
 func (k *groupKeeper) leave() {
 	why := k.leaveAs
 	k.leaveAs = nil
@@ -437,6 +482,7 @@ func (k *groupKeeper) leave() {
 		ctx, cancel := context.WithTimeout(ctx, closePatience(k.g.conf))
 		defer cancel()
 		k.s.offsets.close(ctx)
+		defer k.g.member.lane.close()
 		return k.g.leave(ctx, why)
 	}, func(err error) {
 		if err != nil {

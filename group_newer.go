@@ -101,7 +101,10 @@ func (g *consumerGroup) sendHeartbeat(ctx context.Context, req *ConsumerGroupHea
 	}
 	resp := new(ConsumerGroupHeartbeatResponse)
 	if err == nil {
-		err = g.member.lane.ask(ctx, req, resp)
+		g.member.unsure = true
+		if err = g.member.lane.ask(ctx, req, resp); err == nil {
+			g.member.unsure = false
+		}
 	}
 	if err == nil && resp.Err != ErrNoError {
 		err = resp.Err
@@ -255,7 +258,7 @@ func (g *consumerGroup) topicNames(ctx context.Context, sub subscription, place 
 // one for a while.
 func (g *consumerGroup) leaveNewer(ctx context.Context) error {
 	id := g.member.id
-	if id == "" || g.member.epoch == epochJoins {
+	if id == "" || g.member.epoch == epochJoins && !g.member.unsure {
 		return nil
 	}
 	epoch := int32(epochLeaves)
@@ -298,6 +301,9 @@ func (k *groupKeeper) beatNewer(now time.Time) {
 	var resp *ConsumerGroupHeartbeatResponse
 	var names map[Uuid]string
 	k.onLane(func(ctx context.Context) (err error) {
+		if g.client.Closed() {
+			return ErrClosedClient
+		}
 		if resp, err = g.sendHeartbeat(ctx, req); err != nil {
 			return err
 		}

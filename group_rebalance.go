@@ -21,15 +21,15 @@ func (k *groupKeeper) rebalance(now time.Time) {
 	}
 	switch {
 	case revoked > 0:
-		if !k.deadline.IsZero() && !now.Before(k.deadline) {
+		if !k.gone && !k.deadline.IsZero() && !now.Before(k.deadline) {
 			k.s.fail(ErrRebalanceTimedOut)
 			k.leaveBehind(ErrRebalanceTimedOut)
 		}
 		return
 	case len(k.given) > 0 && !k.handling:
-		k.deadline = time.Time{}
 		k.giveUp()
 	}
+	k.deadline = time.Time{}
 	if k.place.newer != nil {
 		k.reconcile(now)
 		return
@@ -63,7 +63,9 @@ func (k *groupKeeper) joinedAnew(j *joined, err error) {
 	k.s.offsets.joining.Store(false)
 	now := time.Now()
 	if err != nil {
-		if !k.over {
+		if k.over { // it was given up, and the coordinator has waited for it as well
+			k.answered = now
+		} else {
 			k.gone = errors.Is(err, ErrUnknownMemberId) || errors.Is(err, ErrIllegalGeneration) || errors.Is(err, ErrFencedInstancedId)
 			k.s.fail(err)
 		}

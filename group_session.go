@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,8 +110,20 @@ func newGroupSession(g *consumerGroup, until context.Context, j *joined, sub sub
 }
 
 // consume is the session, on the goroutine that called Consume.
-func (s *consumerGroupSession) consume() error {
-	err := s.runHandler()
+func (s *consumerGroupSession) consume() (err error) {
+	err = errHandlerExited
+	defer func() { // also where the handler panics, and somebody recovers
+		if s.finish(err); err == nil {
+			err = s.failure()
+		}
+	}()
+	return s.runHandler()
+}
+
+var errHandlerExited = errors.New("kafka: Setup or Cleanup has not returned")
+
+// finish ends the session, whose handlers have returned.
+func (s *consumerGroupSession) finish(err error) {
 	s.end(err)
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience(s.group.conf))
 	defer cancel()
@@ -118,12 +131,8 @@ func (s *consumerGroupSession) consume() error {
 	s.keeper.stop(ctx)
 	s.group.session.CompareAndSwap(s, nil)
 	s.group.member.reason = context.Cause(s.ctx)
-	if err == nil {
-		err = s.failure()
-	}
 	who := s.offsets.identity.Load()
 	Logger.Printf("consumergroup/session/%s/%d has ended: %v\n", who.memberID, who.generation, context.Cause(s.ctx))
-	return err
 }
 
 // runHandler finds out where claims begin, and then runs the handler.
@@ -176,10 +185,11 @@ func partitionsOf(claims map[string][]int32) (list []topicPartition) {
 // end ends the session, for a reason that the next join tells.
 func (s *consumerGroupSession) end(why error) { s.cancel(why) }
 
-// fail ends the session, and has Consume return the error.
+// fail ends the session, and has Consume return the error, unless the session
+// has ended already: then the error may come of that.
 func (s *consumerGroupSession) fail(err error) {
 	s.mu.Lock()
-	if s.mu.failed == nil {
+	if s.mu.failed == nil && s.ctx.Err() == nil {
 		s.mu.failed = err
 	}
 	s.mu.Unlock()
