@@ -470,3 +470,22 @@ func TestPipelineFromClient(t *testing.T) {
 		_ = client.Close()
 	})
 }
+
+// TestPipelineOfStaticMember gives a static member's place to another process,
+// which needs nothing but the instance id to fence the one before.
+func TestPipelineOfStaticMember(t *testing.T) {
+	eachPipelineKind(t, func(t *testing.T, b *pipelineBench) {
+		b.append(20)
+		static := func(conf *sarama.Config, _ *sarama.PipelineOptions) { conf.Consumer.Group.InstanceId = "one" }
+		first := b.start(copyMessages, static)
+		b.wantCommitted()
+		if _, ok := b.cluster.Transaction("group-one"); !ok {
+			t.Error("the transactional id is not that of the instance")
+		}
+		first.stop()
+		b.append(20)
+		second := b.start(copyMessages, static)
+		b.wantCommitted()
+		second.stop()
+	})
+}
