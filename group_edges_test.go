@@ -91,12 +91,12 @@ func TestHandlerThatEndsItsGoroutine(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGroupScript(t, 1)
 				group := g.scriptGroup(t, g.groupConf())
-				c := consumeInBackground(group, handler)
+				defer consumeInBackground(group, handler).cancel()
 				time.Sleep(10 * time.Second)
 				if n := len(g.times("Heartbeat")); n != 0 {
 					t.Errorf("%d heartbeats without a session", n)
 				}
-				c = consumeInBackground(group, &scriptHandler{claim: end})
+				c := consumeInBackground(group, &scriptHandler{claim: end})
 				if err := <-c.result; err != nil {
 					t.Errorf("the next Consume: %v", err)
 				}

@@ -156,7 +156,7 @@ func (k *groupKeeper) wind(now time.Time) {
 	case k.deadline.IsZero():
 		k.deadline = now.Add(k.g.conf.Consumer.Group.Rebalance.Timeout)
 	case !k.gone && !now.Before(k.deadline):
-		why := error(ErrRebalanceTimedOut)
+		why := ErrRebalanceTimedOut
 		if stuck != nil {
 			why = stuck
 		}
