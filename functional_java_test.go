@@ -29,7 +29,7 @@ import (
 
 const (
 	javaAssignorPrefix = "org.apache.kafka.clients.consumer."
-	javaPlanLogger     = "org.apache.kafka.clients.consumer.internals.ConsumerCoordinator"
+	javaLogger         = "org.apache.kafka.clients.consumer.internals"
 	javaPlanLine       = "Finished assignment for group at generation"
 )
 
@@ -47,7 +47,13 @@ type mixedGroup struct {
 	mu      sync.Mutex
 	planner string // who made the last plan
 	plans   int
-	printed map[topicPartition]map[int64][]string // who printed a message
+	printed map[topicPartition]map[int64][]printedBy
+}
+
+// printedBy is a message printed by a Java member.
+type printedBy struct {
+	by    string
+	later bool // it had been processed before
 }
 
 func newMixedGroup(t *testing.T, s *site, kind groupKind) *mixedGroup {
@@ -55,7 +61,7 @@ func newMixedGroup(t *testing.T, s *site, kind groupKind) *mixedGroup {
 	l.processing = 200 * time.Microsecond
 	return &mixedGroup{
 		t: t, site: s, kind: kind, topic: s.topic(t, stormPartitions, nil), name: s.group(t), ledger: l, client: s.client(t, nil),
-		ids: make(map[string]string), printed: make(map[topicPartition]map[int64][]string),
+		ids: make(map[string]string), printed: make(map[topicPartition]map[int64][]printedBy),
 	}
 }
 
@@ -167,7 +173,7 @@ func (g *mixedGroup) startJava(name string, session time.Duration) *javaMember {
 	}
 	tool, err := kafkalocal.StartTool(g.t.Context(), g.site.real.Version(), kafkalocal.ToolOptions{
 		Class: "org.apache.kafka.tools.consumer.ConsoleConsumer", Args: args,
-		JVMArgs: []string{"-Dorg.slf4j.simpleLogger.log." + javaPlanLogger + "=info"},
+		JVMArgs: []string{"-Dorg.slf4j.simpleLogger.log." + javaLogger + "=info"},
 		Stdout:  &lineWriter{line: m.read}, Stderr: &m.log,
 	})
 	if err != nil {
@@ -234,11 +240,12 @@ func (m *javaMember) read(line string) {
 		return
 	}
 	at := topicPartition{m.g.topic, partition}
+	later := m.g.ledger.has(at, offset)
 	m.g.mu.Lock()
 	if m.g.printed[at] == nil {
-		m.g.printed[at] = make(map[int64][]string)
+		m.g.printed[at] = make(map[int64][]printedBy)
 	}
-	m.g.printed[at][offset] = append(m.g.printed[at][offset], m.name)
+	m.g.printed[at][offset] = append(m.g.printed[at][offset], printedBy{m.name, later})
 	m.g.mu.Unlock()
 	m.g.ledger.process(&sarama.ConsumerMessage{Topic: m.g.topic, Partition: partition, Offset: offset})
 }
@@ -432,24 +439,27 @@ func (g *mixedGroup) checkTwice(killed string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all, goOnly, unexplained := 0, 0, 0
+	by := make(map[topicPartition]map[string]int)
 	for at, offsets := range g.ledger.processed {
+		by[at] = make(map[string]int)
 		for offset, n := range offsets {
 			if n < 2 {
 				continue
 			}
 			all++
-			by := g.printed[at][offset]
-			if len(by) == 0 {
+			prints := g.printed[at][offset]
+			if len(prints) == 0 {
 				goOnly++
 			}
-			if killed == "" || !slices.Contains(by, killed) {
+			if killed == "" || !slices.ContainsFunc(prints, func(p printedBy) bool { return p.by == killed }) {
 				unexplained++
+				by[at][fmt.Sprint(prints)]++
 			}
 		}
 	}
 	g.t.Logf("%d of %d messages were processed twice: %d by Go's members only, %d not by a member that was killed", all, g.ledger.count, goOnly, unexplained)
 	if cooperative := g.kind.name == sarama.CooperativeStickyBalanceStrategyName; goOnly > 0 || unexplained > 0 && !cooperative {
-		g.t.Error("messages were processed twice without need")
+		g.t.Errorf("messages were processed twice without need; who of Java's printed them, and whether after others: %v", by)
 	}
 }
 

@@ -90,6 +90,13 @@ func (l *groupLedger) process(msg *sarama.ConsumerMessage) {
 	l.nudge()
 }
 
+// has tells whether a message was processed.
+func (l *groupLedger) has(at topicPartition, offset int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.processed[at][offset] > 0
+}
+
 // owned is how many partitions each member has.
 func (l *groupLedger) owned() map[string]int {
 	l.mu.Lock()
