@@ -139,11 +139,11 @@ func (s *consumerGroupSession) finish(err error) {
 // the last has ended.
 func (s *consumerGroupSession) runHandler() error {
 	found, err := s.fetchOffsets(s.ctx, s.claimed.Load().claims)
-	if err != nil && s.ctx.Err() == nil {
-		return fmt.Errorf("kafka: group %s: stored offsets: %w", s.group.id, err)
-	}
-	if s.ctx.Err() != nil {
+	if isClosed(s.ctx.Done()) {
 		return nil // the session is over, whatever is stored
+	}
+	if err != nil {
+		return fmt.Errorf("kafka: group %s: stored offsets: %w", s.group.id, err)
 	}
 	s.keeper.adopt(found)
 	if err := s.handler.Setup(s); err != nil {
