@@ -425,3 +425,43 @@ func TestNewerJoinThatWasGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// TestMarksAreStoredThoughAJoinIsUnderWay when the session ends: its answer has
+// the generation that the coordinator takes commits of.
+func TestMarksAreStoredThoughAJoinIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroupScript(t, 1)
+		conf := g.groupConf()
+		g.cooperates(conf, []int32{0})
+		g.on("JoinGroup", func(_ string, _ bridge.Header, req any) (any, error) {
+			resp, err := g.answerGroup(req)
+			time.Sleep(400 * time.Millisecond)
+			return resp, err
+		})
+		g.on("OffsetCommit", func(_ string, _ bridge.Header, req any) (any, error) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if req.(*OffsetCommitRequest).ConsumerGroupGeneration == g.mu.joined {
+				return nil, nil
+			}
+			resp := new(OffsetCommitResponse)
+			resp.AddError("t", 0, ErrIllegalGeneration)
+			return resp, nil
+		})
+		group := g.scriptGroup(t, conf)
+		c := consumeInBackground(group, &scriptHandler{claim: func(s ConsumerGroupSession, _ ConsumerGroupClaim) error {
+			<-s.Context().Done()
+			s.MarkOffset("t", 0, 7, "")
+			return nil
+		}})
+		time.Sleep(4 * time.Second) // it joins from 3.8 to 4.2 s
+		c.cancel()
+		if err := <-c.result; err != nil {
+			t.Errorf("Consume: %v", err)
+		}
+		if stored := g.storedOffset(0); stored != 7 {
+			t.Errorf("stored: %d", stored)
+		}
+		_ = group.Close()
+	})
+}
