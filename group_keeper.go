@@ -39,6 +39,7 @@ type groupKeeper struct {
 	stopping bool                                       // run ends as soon as nothing is under way
 	busy     context.CancelFunc                         // ends what the lane is taken for; nil: nothing
 	joining  bool                                       // that is a join
+	joinBy   time.Time                                  // when it is given up, once the session is over
 	beating  bool                                       // that is a heartbeat
 	handling bool                                       // offsets of claims that begin or were given up are being handled
 	watching bool                                       // the client is being asked for partitions
@@ -98,9 +99,8 @@ func (k *groupKeeper) run() {
 		case <-k.mail.wake:
 		case <-timer.in(wait):
 		case <-over:
-			// A deadline was that of claims that were revoked. A join goes on: its
-			// generation is what marks may have to be stored with.
-			k.over, k.deadline = true, time.Time{}
+			k.over, k.deadline = true, time.Time{} // that was of claims that were revoked
+			k.joinBy = time.Now().Add(joinPatience)
 		case <-abandon:
 			abandon = nil
 			k.leaveBehind(errHandlersLeft)
@@ -120,7 +120,7 @@ func (k *groupKeeper) advance(now time.Time) time.Duration {
 	if k.leaveAs != nil && k.busy == nil {
 		k.leave()
 	}
-	if k.beating && !now.Before(k.beatBy) {
+	if k.beating && !now.Before(k.beatBy) || k.over && k.joining && !now.Before(k.joinBy) {
 		k.busy()
 	}
 	if k.beats() && !now.Before(k.beatAt) {
@@ -133,11 +133,19 @@ func (k *groupKeeper) advance(now time.Time) time.Duration {
 	if k.beating && now.Before(k.beatBy) {
 		wait = k.beatBy.Sub(now)
 	}
+	if k.over && k.joining && now.Before(k.joinBy) {
+		wait = min(wait, k.joinBy.Sub(now))
+	}
 	if !k.deadline.IsZero() && !k.gone {
 		wait = min(wait, max(0, k.deadline.Sub(now)))
 	}
 	return wait
 }
+
+// joinPatience is how much longer a join is waited for once the session is
+// over. An answer that is on its way has the generation that the last commit
+// needs; as long as the group waits for others the old one will do.
+const joinPatience = time.Second
 
 // beats reports whether heartbeats are sent.
 func (k *groupKeeper) beats() bool { return !k.gone && !k.stopping && k.busy == nil }
