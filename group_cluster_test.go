@@ -52,7 +52,7 @@ func (s *site) appendTo(t *testing.T, topic string, partitions, n int) {
 }
 
 // stormSeeds is how many storms there are.
-const stormSeeds = 10
+const stormSeeds = 3
 
 // TestGroupStormInMemory has members join and leave, coordinators move, brokers
 // stop, connections be cut and answers come late: no message is missed, no

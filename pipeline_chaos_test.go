@@ -18,7 +18,7 @@ import (
 // fail, requests refused or lost, brokers stop, leaders and coordinators move;
 // and wants the output to be the input.
 func TestPipelinesAreExactlyOnce(t *testing.T) {
-	seeds := 20
+	seeds := 6
 	if testing.Short() {
 		seeds = 4
 	}

@@ -19,7 +19,7 @@ import (
 // once and in order; nothing of one that was not; and one or the other where
 // the producer was told that nobody knows.
 func TestTransactionsAreAllOrNothing(t *testing.T) {
-	seeds := 60
+	seeds := 20
 	if testing.Short() {
 		seeds = 16
 	}
