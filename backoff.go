@@ -55,6 +55,12 @@ func retryBackoff(conf *Config, fixed time.Duration, f func(retries, maxRetries 
 	return fixed
 }
 
+// metadataBackoff is the wait of Metadata.Retry after so many retries.
+func metadataBackoff(conf *Config, retries int) time.Duration {
+	retry := &conf.Metadata.Retry
+	return retryBackoff(conf, retry.Backoff, retry.BackoffFunc, retries, 0, retry.Max)
+}
+
 // defaultBackoffMax is what Config.ExponentialBackoff.Max is by default.
 const defaultBackoffMax = time.Second
 

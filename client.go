@@ -2,7 +2,6 @@ package sarama
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -155,13 +154,9 @@ func newClientWith(addrs []string, conf *Config, resolver hostResolver) (*client
 // what this client may see, does not keep the client from being of use.
 func (c *client) learnAll() error {
 	err := c.refreshMetadata(nil, false, nil)
-	for _, tolerable := range []error{
-		ErrLeaderNotAvailable, ErrReplicaNotAvailable, ErrTopicAuthorizationFailed, ErrClusterAuthorizationFailed,
-	} {
-		if errors.Is(err, tolerable) {
-			Logger.Println(err)
-			return nil
-		}
+	if isOneOf(err, ErrLeaderNotAvailable, ErrReplicaNotAvailable, ErrTopicAuthorizationFailed, ErrClusterAuthorizationFailed) {
+		Logger.Println(err)
+		err = nil
 	}
 	return err
 }

@@ -109,7 +109,7 @@ func (c *client) askCoordinatorUntil(key coordinatorKey, quit <-chan struct{}) (
 		if !retry || attempt >= retryMax {
 			return nil, err
 		}
-		backoff := c.metadataBackoff(attempt)
+		backoff := metadataBackoff(c.conf, attempt)
 		Logger.Printf("client/coordinator retrying after %dms... (%d attempts remaining)\n", backoff/time.Millisecond, retryMax-attempt-1)
 		if err := c.sleep(backoff, quit); err != nil {
 			return nil, err
@@ -188,4 +188,40 @@ func (c *client) awaitOffsetsTopic(quit <-chan struct{}) {
 		Logger.Printf("client/coordinator the %s topic is not initialized completely yet. Waiting 2 seconds...\n", offsetsTopic)
 		_ = c.sleep(offsetsTopicWait, quit)
 	}
+}
+
+// findCoordinatorOf asks a client for a coordinator, anew if again is set. This
+// package's own client leaves its connection closed, and gives up with quit.
+func findCoordinatorOf(c Client, key coordinatorKey, again bool, quit <-chan struct{}) (*Broker, error) {
+	if own, ok := c.(*client); ok {
+		if b := own.knownCoordinator(key); b != nil && !again {
+			return b, nil
+		}
+		return own.askCoordinatorUntil(key, quit)
+	}
+	refresh, get := c.RefreshCoordinator, c.Coordinator
+	if key.kind == CoordinatorTransaction {
+		refresh, get = c.RefreshTransactionCoordinator, c.TransactionCoordinator
+	}
+	if again {
+		if err := refresh(key.key); err != nil {
+			return nil, err
+		}
+	}
+	return get(key.key)
+}
+
+// coordinatorOf is findCoordinatorOf that waits no longer than until ctx ends,
+// whose cause is the error then.
+func coordinatorOf(ctx context.Context, c Client, key coordinatorKey, again bool) (*Broker, error) {
+	return awaitCall(ctx, func() (*Broker, error) { return findCoordinatorOf(c, key, again, ctx.Done()) }, nil)
+}
+
+// groupCoordinator is the client's own connection to a group's coordinator.
+func groupCoordinator(ctx context.Context, c Client, group string, again bool) (*Broker, error) {
+	b, err := coordinatorOf(ctx, c, coordinatorKey{CoordinatorGroup, group}, again)
+	if own, ok := c.(*client); ok && err == nil {
+		own.open(b)
+	}
+	return b, err
 }

@@ -373,7 +373,7 @@ func (r *refresher) again(w *refresh, cause error) bool {
 	if w.retries <= 0 {
 		return false
 	}
-	backoff := r.client.metadataBackoff(r.client.conf.Metadata.Retry.Max - w.retries)
+	backoff := metadataBackoff(r.client.conf, r.client.conf.Metadata.Retry.Max-w.retries)
 	w.due = time.Now().Add(backoff)
 	if !w.deadline.IsZero() && !w.due.Before(w.deadline) {
 		Logger.Println("client/metadata skipping last retries as we would go past the metadata timeout")
@@ -383,12 +383,6 @@ func (r *refresher) again(w *refresh, cause error) bool {
 	Logger.Printf("client/metadata retrying after %dms... (%d attempts remaining): %v\n", backoff/time.Millisecond, w.retries, cause)
 	r.waiting = append(r.waiting, w)
 	return true
-}
-
-// metadataBackoff is the wait after so many retries.
-func (c *client) metadataBackoff(retries int) time.Duration {
-	retry := &c.conf.Metadata.Retry
-	return retryBackoff(c.conf, retry.Backoff, retry.BackoffFunc, retries, 0, retry.Max)
 }
 
 // topicErrors is what a response says against the topics asked for, nil for

@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/IBM/sarama/internal/compress"
@@ -370,3 +371,8 @@ func (e *TopicRecreatedError) Error() string {
 
 // Unwrap returns ErrUnknownTopicOrPartition.
 func (e *TopicRecreatedError) Unwrap() error { return ErrUnknownTopicOrPartition }
+
+// isOneOf reports whether err is, or wraps, one of a list.
+func isOneOf(err error, list ...error) bool {
+	return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
+}

@@ -117,7 +117,7 @@ func (c *groupClaim) open() (PartitionConsumer, error) {
 		case attempt == conf.Metadata.Retry.Max:
 			g.report(c.at.topic, c.at.partition, err)
 		}
-		backoff := retryBackoff(conf, conf.Metadata.Retry.Backoff, conf.Metadata.Retry.BackoffFunc, attempt, 0, conf.Metadata.Retry.Max)
+		backoff := metadataBackoff(conf, attempt)
 		if attempt > conf.Metadata.Retry.Max {
 			backoff = max(backoff, conf.Consumer.Retry.Backoff)
 		}
@@ -130,10 +130,5 @@ func (c *groupClaim) open() (PartitionConsumer, error) {
 // retriableClaim reports whether a partition may be consumed a little later;
 // so it is where it is still consumed for an earlier claim.
 func retriableClaim(err error) bool {
-	switch {
-	case errors.Is(err, ErrOffsetOutOfRange), errors.Is(err, ErrClosedClient),
-		errors.Is(err, ErrTopicAuthorizationFailed), errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrSASLAuthenticationFailed):
-		return false
-	}
-	return true
+	return !isOneOf(err, ErrOffsetOutOfRange, ErrClosedClient, ErrTopicAuthorizationFailed, ErrUnsupportedVersion, ErrSASLAuthenticationFailed)
 }

@@ -75,7 +75,7 @@ var errGenerationOver = errors.New("kafka: the group has begun another rebalance
 func retriableJoin(err error) bool {
 	code := KError(0)
 	if !errors.As(err, &code) {
-		return !errors.Is(err, ErrClosedClient) && !errors.Is(err, ErrUnsupportedVersion) && !errors.Is(err, errNoStrategy) &&
+		return !isOneOf(err, ErrClosedClient, ErrUnsupportedVersion, errNoStrategy) &&
 			!errors.As(err, new(ConfigurationError)) && !errors.As(err, new(*planError))
 	}
 	switch code {

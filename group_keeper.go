@@ -290,8 +290,7 @@ func (k *groupKeeper) beaten(err error) {
 			k.timedOut(now, err)
 			return
 		}
-		retry := &k.g.conf.Metadata.Retry
-		k.beatAt = now.Add(min(left, retryBackoff(k.g.conf, retry.Backoff, retry.BackoffFunc, 0, 0, retry.Max)))
+		k.beatAt = now.Add(min(left, metadataBackoff(k.g.conf, 0)))
 		Logger.Printf("consumergroup/session/%s/%d heartbeat failed: %v\n", k.place.who.memberID, k.place.who.generation, err)
 	default:
 		if code == ErrFencedInstancedId {

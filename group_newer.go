@@ -230,7 +230,7 @@ func (g *consumerGroup) topicNames(ctx context.Context, sub subscription, place 
 	if !missing {
 		return names, nil
 	}
-	b, err := coordinatorOf(ctx, g.client, g.id, false)
+	b, err := groupCoordinator(ctx, g.client, g.id, false)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (k *groupKeeper) joinedAnew(j *joined, err error) {
 		if k.over { // it was given up, and the coordinator has waited for it as well
 			k.answered = now
 		} else {
-			k.gone = errors.Is(err, ErrUnknownMemberId) || errors.Is(err, ErrIllegalGeneration) || errors.Is(err, ErrFencedInstancedId)
+			k.gone = isOneOf(err, ErrUnknownMemberId, ErrIllegalGeneration, ErrFencedInstancedId)
 			k.s.fail(err)
 		}
 		return

@@ -258,7 +258,7 @@ var errCommitPanicked = errors.New("kafka: committing offsets panicked")
 
 // exchange sends a commit to the group's coordinator.
 func (m *offsetManager) exchange(ctx context.Context, refresh bool, c *offsetCommit) error {
-	b, err := coordinatorOf(ctx, m.client, m.group, refresh)
+	b, err := groupCoordinator(ctx, m.client, m.group, refresh)
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (m *offsetManager) settle(c *offsetCommit) {
 	}
 	m.retryAt = time.Time{}
 	if retry {
-		m.retryAt = time.Now().Add(retryBackoff(m.conf, m.conf.Metadata.Retry.Backoff, m.conf.Metadata.Retry.BackoffFunc, 0, 0, m.conf.Metadata.Retry.Max))
+		m.retryAt = time.Now().Add(metadataBackoff(m.conf, 0))
 	}
 	for _, call := range c.calls {
 		if retry && call.tries < m.triesMax() {

@@ -27,7 +27,7 @@ func (m *offsetManager) fetch(ctx context.Context, partitions []topicPartition) 
 		if !again || attempt >= conf.Metadata.Retry.Max {
 			return nil, err
 		}
-		backoff := retryBackoff(conf, conf.Metadata.Retry.Backoff, conf.Metadata.Retry.BackoffFunc, attempt, 0, conf.Metadata.Retry.Max)
+		backoff := metadataBackoff(conf, attempt)
 		Logger.Printf("offsetmanager/%s asking for stored offsets again after %v: %v\n", m.group, backoff, err)
 		if err := sleepIn(ctx, backoff); err != nil {
 			return nil, err
@@ -38,7 +38,7 @@ func (m *offsetManager) fetch(ctx context.Context, partitions []topicPartition) 
 // fetchOnce is one attempt. Each asks for the coordinator first, as upstream
 // does for each partition.
 func (m *offsetManager) fetchOnce(ctx context.Context, partitions []topicPartition) (found map[topicPartition]storedOffset, again bool, err error) {
-	b, err := coordinatorOf(ctx, m.client, m.group, true)
+	b, err := groupCoordinator(ctx, m.client, m.group, true)
 	if err != nil {
 		return nil, retriableLookup(err), err
 	}

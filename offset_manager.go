@@ -183,18 +183,16 @@ func (m *offsetManager) Commit() { _ = m.commit(context.Background()) }
 // commit stores what was marked before it was called. The error is the first
 // of a partition's; what is marked later is not waited for.
 func (m *offsetManager) commit(ctx context.Context) error {
+	if isClosed(m.done) {
+		return ErrClosedClient
+	}
 	call := &commitCall{answer: make(chan error, 1)}
 	m.mail.send(call)
 	select {
 	case err := <-call.answer:
 		return err
 	case <-m.done:
-		select {
-		case err := <-call.answer:
-			return err
-		default:
-			return ErrClosedClient
-		}
+		return replyOr(call.answer, m.done, ErrClosedClient)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

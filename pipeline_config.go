@@ -96,12 +96,3 @@ func pipelineCure(err error) cure {
 	}
 	return cureAttempts
 }
-
-func isOneOf(err error, list ...error) bool {
-	for _, e := range list {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}

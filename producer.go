@@ -118,15 +118,9 @@ func (p *producer) initProducerID() (*producerID, error) {
 
 // mayInitAgain reports whether asking again for a producer id may help.
 func mayInitAgain(err error) bool {
-	for _, e := range []error{
-		ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrOffsetsLoadInProgress, ErrConcurrentTransactions,
-		ErrRequestTimedOut, ErrUnknown,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return errors.Is(err, ErrOutOfBrokers) && !errors.Is(err, ErrSASLAuthenticationFailed) && !errors.Is(err, ErrUnsupportedVersion)
+	return isOneOf(err, ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrOffsetsLoadInProgress, ErrConcurrentTransactions,
+		ErrRequestTimedOut, ErrUnknown) ||
+		errors.Is(err, ErrOutOfBrokers) && !isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedVersion)
 }
 
 // slot finds or makes what intake and owner share about a broker.
@@ -168,11 +162,10 @@ func (p *producer) lookUp(ask func()) {
 // closePatienceMax bounds how long Close waits for a broker that is silent.
 const closePatienceMax = 5 * time.Second
 
-// closePatience is how long, after Close, a partition may go without progress
-// before its messages are failed.
-func (p *producer) closePatience() time.Duration {
-	return min(p.conf.Net.ReadTimeout, closePatienceMax)
-}
+// closePatience is how long the end of something may wait for brokers that do
+// not answer: after Close of a producer, how long a partition may go without
+// progress before its messages are failed.
+func closePatience(conf *Config) time.Duration { return min(conf.Net.ReadTimeout, closePatienceMax) }
 
 // beginClose starts the end; it does not wait.
 func (p *producer) beginClose() {

@@ -475,7 +475,7 @@ func (in *intake) close() {
 		in.accept(acceptedMessage{msg: <-in.input})
 	}
 	in.shut = true
-	in.giveUp = time.Now().Add(in.p.closePatience())
+	in.giveUp = time.Now().Add(closePatience(in.p.conf))
 }
 
 // end is the last thing that the intake does: whoever still sends on Input is

@@ -124,15 +124,8 @@ func (t *txn) set(s ProducerTxnStatusFlag) {
 // txnFatal reports whether a producer with a transactional id is of no use any
 // more after an error; after any other the transaction can be aborted.
 func txnFatal(err error) bool {
-	for _, e := range []error{
-		ErrClusterAuthorizationFailed, ErrProducerFenced, ErrUnsupportedVersion, ErrTransactionalIDAuthorizationFailed,
-		ErrInvalidProducerIDMapping,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return isOneOf(err, ErrClusterAuthorizationFailed, ErrProducerFenced, ErrUnsupportedVersion, ErrTransactionalIDAuthorizationFailed,
+		ErrInvalidProducerIDMapping)
 }
 
 // txnFail takes note of an error within the transaction. One of a message

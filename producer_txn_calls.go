@@ -43,17 +43,7 @@ func (p *producer) callTxn(kind txnCallKind) error {
 	defer func() { <-t.turn }()
 	c := &txnCall{kind: kind, reply: make(chan error, 1)}
 	p.intake.mail.send(c)
-	select {
-	case err := <-c.reply:
-		return err
-	case <-t.over:
-	}
-	select {
-	case err := <-c.reply: // before the end
-		return err
-	default:
-		return ErrShuttingDown
-	}
+	return replyOr(c.reply, t.over, ErrShuttingDown)
 }
 
 // AddOffsetsToTxn adds offsets of a consumer group to the transaction.
@@ -98,17 +88,7 @@ func (p *producer) AddOffsetsToTxnWithGroupMetadata(offsets map[string][]*Partit
 	add.merge(given)
 	reply := make(chan error, 1)
 	p.owner.mail.send(txnOffered{add, reply})
-	select {
-	case err := <-reply:
-		return err
-	case <-p.quit:
-	}
-	select {
-	case err := <-reply:
-		return err
-	default:
-		return ErrShuttingDown
-	}
+	return replyOr(reply, p.quit, ErrShuttingDown)
 }
 
 // AddMessageToTxn adds the offset after a consumed message.

@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,46 +130,15 @@ func (n *negotiator) connect(c *coordination) (*link, error) {
 // find asks who a coordinator is. A question that does not end in time is left
 // behind: a user's Client answers when it likes.
 func (n *negotiator) find(key coordinatorKey, again bool) (*Broker, error) {
-	ctx, cancel := contextOf(n.quit)
+	until, cancel := contextOf(n.quit)
 	defer cancel()
-	type answer struct {
-		b   *Broker
-		err error
+	ctx, stop := context.WithDeadlineCause(until, n.until, &timeoutError{"the coordinator of " + key.key + " was not found", n.limit})
+	defer stop()
+	b, err := coordinatorOf(ctx, n.p.client, key, again)
+	if err != nil && isClosed(n.quit) {
+		err = errAbandoned
 	}
-	found := make(chan answer, 1)
-	go withRecover(func() {
-		b, err := findCoordinatorOf(n.p.client, key, again, ctx.Done())
-		found <- answer{b, err}
-	})
-	timer := time.NewTimer(time.Until(n.until))
-	defer timer.Stop()
-	select {
-	case a := <-found:
-		return a.b, a.err
-	case <-timer.C:
-		return nil, &timeoutError{"the coordinator of " + key.key + " was not found", n.limit}
-	case <-n.quit:
-		return nil, errAbandoned
-	}
-}
-
-func findCoordinatorOf(c Client, key coordinatorKey, again bool, quit <-chan struct{}) (*Broker, error) {
-	if own, ok := c.(*client); ok {
-		if b := own.knownCoordinator(key); b != nil && !again {
-			return b, nil
-		}
-		return own.askCoordinatorUntil(key, quit)
-	}
-	refresh, get := c.RefreshCoordinator, c.Coordinator
-	if key.kind == CoordinatorTransaction {
-		refresh, get = c.RefreshTransactionCoordinator, c.TransactionCoordinator
-	}
-	if again {
-		if err := refresh(key.key); err != nil {
-			return nil, err
-		}
-	}
-	return get(key.key)
+	return b, err
 }
 
 // ask sends one request to a coordinator; wrote tells whether it may have

@@ -133,7 +133,7 @@ func (o *owner) topicAsked(l topicAsked) {
 // expire gives up, after Close, on partitions that have made no progress for
 // too long while their broker was silent.
 func (o *owner) expire(now time.Time) {
-	patience := o.p.closePatience()
+	patience := closePatience(o.p.conf)
 	o.expiry = now.Add(patience)
 	if o.txn != nil {
 		o.txnExpire(now, patience)
