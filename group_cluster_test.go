@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -484,4 +485,50 @@ func handlerThatStopsReading(t *testing.T, kind groupKind, buffer int) {
 	}
 	other.stop()
 	_ = group.Close()
+}
+
+// TestNewerHeartbeatsGiveNothingUpAtTheEnd: what is marked of claims that have
+// ended is stored when all have, so that no other member may have them before.
+func TestNewerHeartbeatsGiveNothingUpAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memorySite(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "t", Partitions: 2}}})
+		group, err := sarama.NewConsumerGroup(s.addrs, "g", s.memoryConfig(groupKind{"", nil, ""}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() {
+			result <- group.Consume(ctx, []string{"t"}, claimFunc(func(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+				<-s.Context().Done()
+				time.Sleep(time.Duration(c.Partition()) * 5 * time.Second)
+				return nil
+			}))
+		}()
+		time.Sleep(5 * time.Second)
+		var full, partial atomic.Int32
+		defer s.fake.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+			if req, ok := r.Body.(*sarama.ConsumerGroupHeartbeatRequest); ok {
+				if req.SubscribedTopicNames != nil {
+					full.Add(1)
+				}
+				if req.TopicPartitions != nil {
+					partial.Add(1)
+				}
+			}
+			return nil
+		})()
+		cancel()
+		time.Sleep(time.Second)
+		undo := s.fake.FailRequest(fakekafka.ConsumerGroupHeartbeat, sarama.ErrOffsetsLoadInProgress, 1) // so that all is said again
+		time.Sleep(2 * time.Second)
+		undo()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		if full.Load() == 0 || partial.Load() != 0 {
+			t.Errorf("%d heartbeats said everything; %d what the member holds, though it was ending", full.Load(), partial.Load())
+		}
+		_ = group.Close()
+	})
 }

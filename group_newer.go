@@ -290,9 +290,10 @@ func (k *groupKeeper) beatNewer(now time.Time) {
 	req := g.heartbeat(k.s.sub, who.memberID, who.generation, place.byID(held))
 	if k.told {
 		req.RebalanceTimeoutMs, req.SubscribedTopicNames, req.SubscribedTopicRegex, req.ServerAssignor, req.RackID = -1, nil, nil, nil, nil
-		if k.over || sameClaims(held, k.said) || !k.settled() {
-			req.TopicPartitions = nil
-		}
+	}
+	// As long as claims have not begun, or are about to end, nothing is given up.
+	if !k.began || k.over || k.told && (sameClaims(held, k.said) || !k.settled()) {
+		req.TopicPartitions = nil
 	}
 	if req.TopicPartitions != nil {
 		k.said = held
