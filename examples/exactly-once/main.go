@@ -10,22 +10,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
-)
 
-// Exit codes.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
+	"github.com/IBM/sarama/examples/internal/example"
 )
 
 // options are what the command line asks for.
@@ -37,25 +27,7 @@ type options struct {
 }
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(exitOK)
-	}
-	if err != nil {
-		os.Exit(exitUsage)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, o, os.Stdout)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case interrupted:
-		fmt.Fprintln(os.Stderr, "exactly-once: interrupted")
-		os.Exit(exitInterrupted)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "exactly-once:", err)
-		os.Exit(exitFailed)
-	}
+	example.Main("exactly-once", parse, func(ctx context.Context, o *options) error { return run(ctx, o, os.Stdout) })
 }
 
 // parse reads the command line; what is wrong with it is written to w.
@@ -63,7 +35,7 @@ func parse(args []string, w io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("exactly-once", flag.ContinueOnError)
 	flags.SetOutput(w)
-	brokers := flags.String("brokers", "", "addresses host:port,… of a Kafka cluster; without them one runs inside the program")
+	brokers := example.Brokers(flags)
 	flags.IntVar(&o.lines, "n", 20_000, "lines to split")
 	flags.IntVar(&o.partitions, "partitions", 6, "partitions of the topics")
 	flags.IntVar(&o.restarts, "restarts", 3, "how often the second pipeline is started again")
@@ -84,8 +56,6 @@ func parse(args []string, w io.Writer) (*options, error) {
 	case flags.NArg() > 0:
 		return fail(fmt.Errorf("%q is not a flag", flags.Arg(0)))
 	}
-	if *brokers != "" {
-		o.brokers = strings.Split(*brokers, ",")
-	}
+	o.brokers = brokers()
 	return o, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/IBM/sarama/examples/internal/example"
 	"github.com/IBM/sarama/fakekafka"
 )
 
@@ -42,10 +43,15 @@ func run(ctx context.Context, o *options, w io.Writer) error {
 		defer func() { _ = cluster.Close() }()
 		j.addrs = cluster.Addrs()
 	}
-	if err := j.createTopics(); err != nil {
+	client, err := sarama.NewClient(j.addrs, j.config())
+	if err != nil {
 		return err
 	}
-	defer j.deleteTopics()
+	defer func() { _ = client.Close() }()
+	if err := example.CreateTopics(client, o.partitions, j.in, j.out); err != nil {
+		return err
+	}
+	defer example.DeleteTopics(client, j.in, j.out)
 	begun := time.Now()
 	sent, err := j.produce(ctx)
 	if err != nil {
@@ -241,63 +247,5 @@ func compare(ctx context.Context, msgs <-chan *sarama.ConsumerMessage, sent []in
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-	}
-}
-
-// createTopics makes the two topics.
-func (j *job) createTopics() error {
-	client, err := sarama.NewClient(j.addrs, j.config())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	b, err := client.Controller()
-	if err != nil {
-		return err
-	}
-	detail := &sarama.TopicDetail{NumPartitions: int32(j.o.partitions), ReplicationFactor: int16(min(3, len(client.Brokers())))}
-	resp, err := b.CreateTopics(sarama.NewCreateTopicsRequest(client.Config().Version,
-		map[string]*sarama.TopicDetail{j.in: detail, j.out: detail}, 10*time.Second, false))
-	if err != nil {
-		return fmt.Errorf("creating the topics: %w", err)
-	}
-	for _, topic := range []string{j.in, j.out} {
-		if e := resp.TopicErrors[topic]; e != nil && e.Err != sarama.ErrNoError {
-			return fmt.Errorf("creating topic %s: %w", topic, e)
-		}
-		if err := j.awaitTopic(client, topic); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// awaitTopic waits until each partition's leader knows that it is: a broker
-// answers for a new topic a moment after the controller has made it.
-func (j *job) awaitTopic(client sarama.Client, topic string) error {
-	deadline := time.Now().Add(10 * time.Second)
-	for id := range int32(j.o.partitions) {
-		for {
-			_, err := client.GetOffset(topic, id, sarama.OffsetNewest)
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("waiting for topic %s: %w", topic, err)
-			}
-			<-time.After(50 * time.Millisecond)
-		}
-	}
-	return nil
-}
-
-func (j *job) deleteTopics() {
-	client, err := sarama.NewClient(j.addrs, j.config())
-	if err != nil {
-		return
-	}
-	defer func() { _ = client.Close() }()
-	if b, err := client.Controller(); err == nil {
-		_, _ = b.DeleteTopics(sarama.NewDeleteTopicsRequest(client.Config().Version, []string{j.in, j.out}, 10*time.Second))
 	}
 }

@@ -15,20 +15,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/IBM/sarama"
-)
-
-// Exit codes.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
+	"github.com/IBM/sarama/examples/internal/example"
 )
 
 // options are what the command line asks for.
@@ -43,25 +34,7 @@ type options struct {
 }
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(exitOK)
-	}
-	if err != nil {
-		os.Exit(exitUsage)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, o, os.Stdout, os.Stderr)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case interrupted:
-		fmt.Fprintln(os.Stderr, "quickstart: interrupted")
-		os.Exit(exitInterrupted)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(exitFailed)
-	}
+	example.Main("quickstart", parse, func(ctx context.Context, o *options) error { return run(ctx, o, os.Stdout, os.Stderr) })
 }
 
 // parse reads the command line; what is wrong with it is written to w.
@@ -69,7 +42,7 @@ func parse(args []string, w io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(w)
-	brokers := flags.String("brokers", "", "addresses host:port,… of a Kafka cluster; without them one runs inside the program")
+	brokers := example.Brokers(flags)
 	flags.TextVar(&o.codec, "compression", sarama.CompressionNone, "none, gzip, snappy, lz4 or zstd")
 	acks := flags.String("acks", "1", "0, 1 or all")
 	flags.BoolVar(&o.idempotent, "idempotent", false, "write each message exactly once (needs acks all, which it sets)")
@@ -106,9 +79,7 @@ func parse(args []string, w io.Writer) (*options, error) {
 	if o.partitions < 1 {
 		return fail("-partitions is %d, less than 1", o.partitions)
 	}
-	if *brokers != "" {
-		o.brokers = strings.Split(*brokers, ",")
-	}
+	o.brokers = brokers()
 	o.files = flags.Args()
 	return o, nil
 }

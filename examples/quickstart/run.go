@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/IBM/sarama/examples/internal/example"
 	"github.com/IBM/sarama/fakekafka"
 )
 
@@ -134,53 +135,11 @@ func (j *job) connect() (stop func(), err error) {
 	if j.client, err = sarama.NewClient(j.o.brokers, j.config()); err != nil {
 		return nil, err
 	}
-	if err := j.createTopic(); err != nil {
+	if err := example.CreateTopics(j.client, j.o.partitions, j.topic); err != nil {
 		_ = j.client.Close()
 		return nil, err
 	}
-	return func() { j.deleteTopic(); _ = j.client.Close() }, nil
-}
-
-func (j *job) createTopic() error {
-	b, err := j.client.Controller()
-	if err != nil {
-		return err
-	}
-	detail := &sarama.TopicDetail{NumPartitions: int32(j.o.partitions), ReplicationFactor: 1}
-	resp, err := b.CreateTopics(sarama.NewCreateTopicsRequest(j.client.Config().Version,
-		map[string]*sarama.TopicDetail{j.topic: detail}, 10*time.Second, false))
-	if err != nil {
-		return fmt.Errorf("creating topic %s: %w", j.topic, err)
-	}
-	if e := resp.TopicErrors[j.topic]; e != nil && e.Err != sarama.ErrNoError {
-		return fmt.Errorf("creating topic %s: %w", j.topic, e)
-	}
-	return j.awaitTopic()
-}
-
-// awaitTopic waits until each partition's leader knows that it is: a broker
-// answers for a new topic a moment after the controller has made it.
-func (j *job) awaitTopic() error {
-	deadline := time.Now().Add(10 * time.Second)
-	for id := range int32(j.o.partitions) {
-		for {
-			_, err := j.client.GetOffset(j.topic, id, sarama.OffsetNewest)
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("waiting for topic %s: %w", j.topic, err)
-			}
-			<-time.After(50 * time.Millisecond)
-		}
-	}
-	return nil
-}
-
-func (j *job) deleteTopic() {
-	if b, err := j.client.Controller(); err == nil {
-		_, _ = b.DeleteTopics(sarama.NewDeleteTopicsRequest(j.client.Config().Version, []string{j.topic}, 10*time.Second))
-	}
+	return func() { example.DeleteTopics(j.client, j.topic); _ = j.client.Close() }, nil
 }
 
 // work produces and consumes at the same time, until all is read, something
