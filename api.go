@@ -336,15 +336,20 @@ func readBody(src []byte, b body, version int16) error {
 
 // bodyError puts message, version, field and position to a codec's error.
 func bodyError(c *wire.Codec, b body) error {
-	err := c.Err()
-	if err == nil {
+	if c.Err() == nil {
 		return nil
 	}
 	a, version := b.meta()
 	name := strings.TrimPrefix(fmt.Sprintf("%T", b), "*sarama.")
+	return codecError(c, reflect.ValueOf(b).Elem(), fmt.Sprintf("%s (%s v%d)", name, a.name, *version))
+}
+
+// codecError puts a name, the field and the position to a codec's error about
+// v.
+func codecError(c *wire.Codec, v reflect.Value, where string) error {
+	err := c.Err()
 	field, pos := c.At()
-	where := fmt.Sprintf("%s (%s v%d)", name, a.name, *version)
-	if path := fieldPath(reflect.ValueOf(b).Elem(), field, 0); path != "" {
+	if path := fieldPath(v, field, 0); path != "" {
 		where += ", field " + strings.TrimPrefix(path, ".")
 	}
 	if invalid := (*wire.Invalid)(nil); errors.As(err, &invalid) {

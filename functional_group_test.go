@@ -45,36 +45,43 @@ func (s *site) group(t *testing.T) string {
 	return fmt.Sprintf("group-%d-%d", time.Now().UnixNano(), topicsMade.Add(1))
 }
 
-// functionalGroup has members of a group come and go, with each strategy.
-func functionalGroup(t *testing.T, s *site) {
+// eachGroupKind runs a test for each kind of group that the cluster has.
+func (s *site) eachGroupKind(t *testing.T, run func(t *testing.T, kind groupKind)) {
 	for _, kind := range groupKinds {
 		t.Run(kind.name, func(t *testing.T) {
 			if kind.strategy == nil && !s.version.IsAtLeast(sarama.V4_0_0_0) {
 				t.Skip("needs Kafka 4.0")
 			}
-			topic, group, l := s.topic(t, 6, nil), s.group(t), newGroupLedger(t)
-			s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
-
-			first := startMember(t, l, "first", group, s.addrs, s.groupConfig(kind), topic)
-			l.awaitCount(600)
-			l.awaitShares(6)
-			second := startMember(t, l, "second", group, s.addrs, s.groupConfig(kind), topic)
-			l.awaitShares(3, 3)
-			s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
-			l.awaitCount(1200)
-			third := startMember(t, l, "third", group, s.addrs, s.groupConfig(kind), topic)
-			l.awaitShares(2, 2, 2)
-			first.stop()
-			l.awaitShares(3, 3)
-			s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
-			l.awaitCount(1800)
-			second.stop()
-			third.stop()
-			if n := l.duplicates(); n != 0 {
-				t.Errorf("%d messages were processed twice, though every member left in order", n)
-			}
+			run(t, kind)
 		})
 	}
+}
+
+// functionalGroup has members of a group come and go, with each strategy.
+func functionalGroup(t *testing.T, s *site) {
+	s.eachGroupKind(t, func(t *testing.T, kind groupKind) {
+		topic, group, l := s.topic(t, 6, nil), s.group(t), newGroupLedger(t)
+		s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
+
+		first := startMember(t, l, "first", group, s.addrs, s.groupConfig(kind), topic)
+		l.awaitCount(600)
+		l.awaitShares(6)
+		second := startMember(t, l, "second", group, s.addrs, s.groupConfig(kind), topic)
+		l.awaitShares(3, 3)
+		s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
+		l.awaitCount(1200)
+		third := startMember(t, l, "third", group, s.addrs, s.groupConfig(kind), topic)
+		l.awaitShares(2, 2, 2)
+		first.stop()
+		l.awaitShares(3, 3)
+		s.produce(t, s.groupConfig(kind), numberedMessages(topic, 6, 600))
+		l.awaitCount(1800)
+		second.stop()
+		third.stop()
+		if n := l.duplicates(); n != 0 {
+			t.Errorf("%d messages were processed twice, though every member left in order", n)
+		}
+	})
 }
 
 // functionalGroupVersions has a member of every Config.Version consume, and
@@ -149,32 +156,27 @@ func functionalOffsetManager(t *testing.T, s *site) {
 
 // functionalStaticMember has a static member come back within its session.
 func functionalStaticMember(t *testing.T, s *site) {
-	for _, kind := range groupKinds {
-		t.Run(kind.name, func(t *testing.T) {
-			if kind.strategy == nil && !s.version.IsAtLeast(sarama.V4_0_0_0) {
-				t.Skip("needs Kafka 4.0")
-			}
-			topic, group, l := s.topic(t, 4, nil), s.group(t), newGroupLedger(t)
-			start := func(name string) *groupRunner {
-				conf := s.groupConfig(kind)
-				conf.Consumer.Group.InstanceId = name
-				return startMember(t, l, name, group, s.addrs, conf, topic)
-			}
-			a, b := start("a"), start("b")
-			l.awaitShares(2, 2)
-			l.awaitQuiet()
-			held, sessions := l.partitionsOf("a"), b.setups.Load()
-			a.stop()
-			start("a")
-			l.awaitShares(2, 2)
-			if again := l.partitionsOf("a"); fmt.Sprint(again) != fmt.Sprint(held) {
-				t.Errorf("the member has %v, had %v", again, held)
-			}
-			if n := b.setups.Load() - sessions; n != 0 {
-				t.Errorf("the other member has begun %d sessions meanwhile", n)
-			}
-			s.produce(t, s.groupConfig(kind), numberedMessages(topic, 4, 100))
-			l.awaitCount(100)
-		})
-	}
+	s.eachGroupKind(t, func(t *testing.T, kind groupKind) {
+		topic, group, l := s.topic(t, 4, nil), s.group(t), newGroupLedger(t)
+		start := func(name string) *groupRunner {
+			conf := s.groupConfig(kind)
+			conf.Consumer.Group.InstanceId = name
+			return startMember(t, l, name, group, s.addrs, conf, topic)
+		}
+		a, b := start("a"), start("b")
+		l.awaitShares(2, 2)
+		l.awaitQuiet()
+		held, sessions := l.partitionsOf("a"), b.setups.Load()
+		a.stop()
+		start("a")
+		l.awaitShares(2, 2)
+		if again := l.partitionsOf("a"); fmt.Sprint(again) != fmt.Sprint(held) {
+			t.Errorf("the member has %v, had %v", again, held)
+		}
+		if n := b.setups.Load() - sessions; n != 0 {
+			t.Errorf("the other member has begun %d sessions meanwhile", n)
+		}
+		s.produce(t, s.groupConfig(kind), numberedMessages(topic, 4, 100))
+		l.awaitCount(100)
+	})
 }

@@ -2,8 +2,6 @@ package sarama
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 
@@ -112,26 +110,13 @@ func decodePayload(src []byte, p payload) error {
 	return payloadError(&c, p)
 }
 
-// payloadError puts the payload's name, field and position to a codec's error.
+// payloadError is bodyError for a payload.
 func payloadError(c *wire.Codec, p payload) error {
-	err := c.Err()
-	if err == nil {
+	if c.Err() == nil {
 		return nil
 	}
 	v := reflect.ValueOf(p).Elem()
-	field, pos := c.At()
-	where := v.Type().Name()
-	if path := fieldPath(v, field, 0); path != "" {
-		where += ", field " + path[1:]
-	}
-	if invalid := (*wire.Invalid)(nil); errors.As(err, &invalid) {
-		if c.Writing() {
-			err = PacketEncodingError{invalid.Info}
-		} else {
-			err = PacketDecodingError{invalid.Info}
-		}
-	}
-	return fmt.Errorf("%w: %s, byte %d", err, where, pos)
+	return codecError(c, v, v.Type().Name())
 }
 
 // encodeMemberMetadata returns a subscription in wire form. The owned

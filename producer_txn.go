@@ -442,17 +442,7 @@ func (o *owner) txnIdle() bool { return o.txn == nil || !o.txn.busy && o.txn.cal
 // txnExpire gives up, after Close, on a job that takes too long.
 func (o *owner) txnExpire(now time.Time, patience time.Duration) {
 	t := o.txn
-	if !t.busy || t.expired {
-		return
-	}
-	since := t.asked
-	if o.closedAt.After(since) {
-		since = o.closedAt
-	}
-	if until := since.Add(patience); until.After(now) {
-		if until.Before(o.expiry) {
-			o.expiry = until
-		}
+	if !t.busy || t.expired || o.patient(t.asked, now, patience) {
 		return
 	}
 	t.expired = true

@@ -147,13 +147,7 @@ func (o *owner) expire(now time.Time) {
 		if s := q.sender; s != nil && len(q.out) > 0 && s.progress.After(last) {
 			last = s.progress
 		}
-		if o.closedAt.After(last) {
-			last = o.closedAt
-		}
-		if until := last.Add(patience); until.After(now) {
-			if until.Before(o.expiry) {
-				o.expiry = until
-			}
+		if o.patient(last, now, patience) {
 			continue
 		}
 		q.expired = true
@@ -162,4 +156,20 @@ func (o *owner) expire(now time.Time) {
 			q.sender.abort()
 		}
 	}
+}
+
+// patient reports whether, after Close, something is still waited for that has
+// gone without progress since; it sees to it that the owner looks again.
+func (o *owner) patient(since, now time.Time, patience time.Duration) bool {
+	if o.closedAt.After(since) {
+		since = o.closedAt
+	}
+	until := since.Add(patience)
+	if !until.After(now) {
+		return false
+	}
+	if until.Before(o.expiry) {
+		o.expiry = until
+	}
+	return true
 }

@@ -14,58 +14,54 @@ import (
 // TestMessagesBelongToTheTransactionTheyWereSentIn: those whose sending was
 // complete are part of it, whatever they wait for.
 func TestMessagesBelongToTheTransactionTheyWereSentIn(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				conf := txnConf(cluster)
-				conf.Metadata.Full = false // topics are asked for when messages come
-				conf.Producer.Flush.Messages = 1000
-				undo := cluster.Delay(fakekafka.Metadata, 700*time.Millisecond)
-				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
-				mustTxn(t, "NewAsyncProducer", err)
-				for i := range 3 {
-					p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too early", Partition: int32(i)}
-				}
-				mustTxn(t, "BeginTxn", p.BeginTxn())
-				for i := range 30 {
-					p.Input() <- &sarama.ProducerMessage{Topic: "t", Partition: int32(i % 3), Metadata: "in time"}
-				}
-				mustTxn(t, "CommitTxn", p.CommitTxn())
-				undo()
-				stored := 0
-				for id := range int32(3) {
-					records, _ := cluster.Records("t", id)
-					stored += len(records)
-				}
-				if tx, _ := cluster.Transaction("tx"); stored != 30 || tx.State != "CompleteCommit" {
-					t.Errorf("committed are %d messages, state %s", stored, tx.State)
-				}
-				p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too late"}
-				early, late, written := 0, 0, 0
-				p.AsyncClose()
-				for e := range p.Errors() {
-					if !errors.Is(e.Err, sarama.ErrTransactionNotReady) {
-						t.Error(e.Err)
-					}
-					if e.Msg.Metadata == "too early" {
-						early++
-					} else {
-						late++
-					}
-				}
-				for m := range p.Successes() {
-					if m.Metadata != "in time" {
-						t.Errorf("written: %v", m.Metadata)
-					}
-					written++
-				}
-				if early != 3 || late != 1 || written != 30 {
-					t.Errorf("%d too early, %d too late, %d written", early, late, written)
-				}
-			})
-		})
-	}
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		conf := txnConf(cluster)
+		conf.Metadata.Full = false // topics are asked for when messages come
+		conf.Producer.Flush.Messages = 1000
+		undo := cluster.Delay(fakekafka.Metadata, 700*time.Millisecond)
+		p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+		mustTxn(t, "NewAsyncProducer", err)
+		for i := range 3 {
+			p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too early", Partition: int32(i)}
+		}
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		for i := range 30 {
+			p.Input() <- &sarama.ProducerMessage{Topic: "t", Partition: int32(i % 3), Metadata: "in time"}
+		}
+		mustTxn(t, "CommitTxn", p.CommitTxn())
+		undo()
+		stored := 0
+		for id := range int32(3) {
+			records, _ := cluster.Records("t", id)
+			stored += len(records)
+		}
+		if tx, _ := cluster.Transaction("tx"); stored != 30 || tx.State != "CompleteCommit" {
+			t.Errorf("committed are %d messages, state %s", stored, tx.State)
+		}
+		p.Input() <- &sarama.ProducerMessage{Topic: "t", Metadata: "too late"}
+		early, late, written := 0, 0, 0
+		p.AsyncClose()
+		for e := range p.Errors() {
+			if !errors.Is(e.Err, sarama.ErrTransactionNotReady) {
+				t.Error(e.Err)
+			}
+			if e.Msg.Metadata == "too early" {
+				early++
+			} else {
+				late++
+			}
+		}
+		for m := range p.Successes() {
+			if m.Metadata != "in time" {
+				t.Errorf("written: %v", m.Metadata)
+			}
+			written++
+		}
+		if early != 3 || late != 1 || written != 30 {
+			t.Errorf("%d too early, %d too late, %d written", early, late, written)
+		}
+	})
 }
 
 // wrapped is a Client as users make them: it has the methods of another one.
@@ -74,25 +70,21 @@ type wrapped struct{ sarama.Client }
 // TestTransactionsOnAClientOfTheUsers: coordinators are asked for through its
 // methods.
 func TestTransactionsOnAClientOfTheUsers(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				client, err := sarama.NewClient(cluster.Addrs(), txnConf(cluster))
-				mustTxn(t, "NewClient", err)
-				defer client.Close()
-				p, err := sarama.NewSyncProducerFromClient(wrapped{client})
-				mustTxn(t, "NewSyncProducerFromClient", err)
-				defer p.Close()
-				for i, call := range []string{"begin", "send", "offsets", "commit", "begin", "send", "offsets", "commit", "begin", "send", "abort"} {
-					if i == 6 {
-						mustTxn(t, "StopBroker", cluster.StopBroker(cluster.Coordinator(sarama.CoordinatorTransaction, "tx")))
-					}
-					mustTxn(t, call, (txnStep{call: call}).do(cluster, p))
-				}
-			})
-		})
-	}
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		client, err := sarama.NewClient(cluster.Addrs(), txnConf(cluster))
+		mustTxn(t, "NewClient", err)
+		defer client.Close()
+		p, err := sarama.NewSyncProducerFromClient(wrapped{client})
+		mustTxn(t, "NewSyncProducerFromClient", err)
+		defer p.Close()
+		for i, call := range []string{"begin", "send", "offsets", "commit", "begin", "send", "offsets", "commit", "begin", "send", "abort"} {
+			if i == 6 {
+				mustTxn(t, "StopBroker", cluster.StopBroker(cluster.Coordinator(sarama.CoordinatorTransaction, "tx")))
+			}
+			mustTxn(t, call, (txnStep{call: call}).do(cluster, p))
+		}
+	})
 }
 
 // TestCoordinatorsOfManyGroupsTakeFewConnections: whatever groups

@@ -64,6 +64,13 @@ const (
 
 var forBoth = map[string]bool{"explicit": false, "implicit": true}
 
+// eachTxnKind runs a test in a bubble for both.
+func eachTxnKind(t *testing.T, run func(t *testing.T, implicit bool)) {
+	for kind, implicit := range forBoth {
+		t.Run(kind, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { run(t, implicit) }) })
+	}
+}
+
 // txnStep is a call, and what is to follow.
 type txnStep struct {
 	call string

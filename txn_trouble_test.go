@@ -194,31 +194,27 @@ func TestEpochThatCannotBeHad(t *testing.T) {
 // TestAbortDoesNotTryHard: messages that cannot be delivered at once are not
 // worth waiting for.
 func TestAbortDoesNotTryHard(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				conf := txnConf(cluster)
-				conf.Producer.Retry.Max = 1000
-				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
-				mustTxn(t, "NewAsyncProducer", err)
-				mustTxn(t, "BeginTxn", p.BeginTxn())
-				undo := cluster.FailProduce("t", 0, sarama.ErrNotEnoughReplicas, -1)
-				p.Input() <- &sarama.ProducerMessage{Topic: "t"}
-				time.Sleep(time.Second)
-				began := time.Now()
-				mustTxn(t, "AbortTxn", p.AbortTxn())
-				if took := time.Since(began); took > time.Second {
-					t.Errorf("AbortTxn took %v", took)
-				}
-				undo()
-				p.AsyncClose()
-				if e := <-p.Errors(); e == nil || !errors.Is(e.Err, sarama.ErrNotEnoughReplicas) {
-					t.Errorf("the message: %v", e)
-				}
-			})
-		})
-	}
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		conf := txnConf(cluster)
+		conf.Producer.Retry.Max = 1000
+		p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+		mustTxn(t, "NewAsyncProducer", err)
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		undo := cluster.FailProduce("t", 0, sarama.ErrNotEnoughReplicas, -1)
+		p.Input() <- &sarama.ProducerMessage{Topic: "t"}
+		time.Sleep(time.Second)
+		began := time.Now()
+		mustTxn(t, "AbortTxn", p.AbortTxn())
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("AbortTxn took %v", took)
+		}
+		undo()
+		p.AsyncClose()
+		if e := <-p.Errors(); e == nil || !errors.Is(e.Err, sarama.ErrNotEnoughReplicas) {
+			t.Errorf("the message: %v", e)
+		}
+	})
 }
 
 // TestTransactionOutlivesItsCoordinator has the coordinator's broker stop at
@@ -247,37 +243,33 @@ func TestTransactionOutlivesItsCoordinator(t *testing.T) {
 // TestFencedProducerIsToldSo by each request that a second producer with the
 // same id makes fail.
 func TestFencedProducerIsToldSo(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				first := begun(t, cluster, nil)
-				defer first.Close()
-				second := begun(t, cluster, nil)
-				defer second.Close()
-				if err := sendOne(first, 0); !errors.Is(err, sarama.ErrInvalidProducerEpoch) {
-					t.Errorf("sending: %v", err)
-				}
-				if err := first.AbortTxn(); !errors.Is(err, sarama.ErrProducerFenced) {
-					t.Errorf("AbortTxn: %v", err)
-				}
-				if got := first.TxnStatus(); got != stFatal {
-					t.Errorf("state %v", got)
-				}
-				mustTxn(t, "CommitTxn of the second", second.CommitTxn())
-				third := newTxnProducer(t, cluster, nil)
-				defer third.Close()
-				mustTxn(t, "BeginTxn", second.BeginTxn())
-				if err := sendOne(second, 1); err == nil {
-					t.Error("a fenced producer has sent")
-				}
-				_ = second.AbortTxn()
-				if got := second.TxnStatus(); got != stFatal {
-					t.Errorf("state %v", got)
-				}
-			})
-		})
-	}
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		first := begun(t, cluster, nil)
+		defer first.Close()
+		second := begun(t, cluster, nil)
+		defer second.Close()
+		if err := sendOne(first, 0); !errors.Is(err, sarama.ErrInvalidProducerEpoch) {
+			t.Errorf("sending: %v", err)
+		}
+		if err := first.AbortTxn(); !errors.Is(err, sarama.ErrProducerFenced) {
+			t.Errorf("AbortTxn: %v", err)
+		}
+		if got := first.TxnStatus(); got != stFatal {
+			t.Errorf("state %v", got)
+		}
+		mustTxn(t, "CommitTxn of the second", second.CommitTxn())
+		third := newTxnProducer(t, cluster, nil)
+		defer third.Close()
+		mustTxn(t, "BeginTxn", second.BeginTxn())
+		if err := sendOne(second, 1); err == nil {
+			t.Error("a fenced producer has sent")
+		}
+		_ = second.AbortTxn()
+		if got := second.TxnStatus(); got != stFatal {
+			t.Errorf("state %v", got)
+		}
+	})
 }
 
 // TestTransactionCallsReturnWhateverBrokersDo: nothing waits for ever, neither
@@ -430,30 +422,26 @@ func TestBackoffOfTransactions(t *testing.T) {
 
 // TestTransactionWaitsForTheOneBefore: its markers are being written.
 func TestTransactionWaitsForTheOneBefore(t *testing.T) {
-	for kind, implicit := range forBoth {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cluster := txnCluster(t, implicit)
-				p := begun(t, cluster, nil)
-				defer p.Close()
-				release := cluster.HoldMarkers()
-				mustTxn(t, "CommitTxn", p.CommitTxn())
-				mustTxn(t, "BeginTxn", p.BeginTxn())
-				sent := make(chan error, 1)
-				go func() { sent <- sendOne(p, 0) }()
-				time.Sleep(500 * time.Millisecond)
-				select {
-				case err := <-sent:
-					t.Fatalf("sent while markers are held: %v", err)
-				default:
-				}
-				release()
-				mustTxn(t, "sending", <-sent)
-				mustTxn(t, "CommitTxn", p.CommitTxn())
-				if n := cluster.Requests(fakekafka.Metadata); n > 3 {
-					t.Errorf("%d requests for metadata", n)
-				}
-			})
-		})
-	}
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		p := begun(t, cluster, nil)
+		defer p.Close()
+		release := cluster.HoldMarkers()
+		mustTxn(t, "CommitTxn", p.CommitTxn())
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		sent := make(chan error, 1)
+		go func() { sent <- sendOne(p, 0) }()
+		time.Sleep(500 * time.Millisecond)
+		select {
+		case err := <-sent:
+			t.Fatalf("sent while markers are held: %v", err)
+		default:
+		}
+		release()
+		mustTxn(t, "sending", <-sent)
+		mustTxn(t, "CommitTxn", p.CommitTxn())
+		if n := cluster.Requests(fakekafka.Metadata); n > 3 {
+			t.Errorf("%d requests for metadata", n)
+		}
+	})
 }

@@ -126,14 +126,19 @@ func (c *conn) syncGroup(r *Request) (any, error) {
 	}
 }
 
+// refusal is why a request about a group is refused without a look at it: the
+// hooks say so, or it names no group.
+func (r *Request) refusal(group string) sarama.KError {
+	if r.reply.Err == sarama.ErrNoError && group == "" {
+		return sarama.ErrInvalidGroupId
+	}
+	return r.reply.Err
+}
+
 func (c *conn) heartbeat(r *Request) (any, error) {
 	req := r.Body.(*sarama.HeartbeatRequest)
-	resp := &sarama.HeartbeatResponse{Err: r.reply.Err}
-	switch {
-	case resp.Err != sarama.ErrNoError:
-		return resp, nil
-	case req.GroupId == "":
-		resp.Err = sarama.ErrInvalidGroupId
+	resp := &sarama.HeartbeatResponse{Err: r.refusal(req.GroupId)}
+	if resp.Err != sarama.ErrNoError {
 		return resp, nil
 	}
 	g, err := c.cluster.enter(c.broker, req.GroupId, false)
@@ -154,12 +159,8 @@ func (c *conn) leaveGroup(r *Request) (any, error) {
 	if r.Version < leaveNamesMembers {
 		members = []sarama.MemberIdentity{{MemberId: req.MemberId}}
 	}
-	resp := &sarama.LeaveGroupResponse{Err: r.reply.Err, Members: []sarama.MemberResponse{}}
-	switch {
-	case resp.Err != sarama.ErrNoError:
-		return resp, nil
-	case req.GroupId == "":
-		resp.Err = sarama.ErrInvalidGroupId
+	resp := &sarama.LeaveGroupResponse{Err: r.refusal(req.GroupId), Members: []sarama.MemberResponse{}}
+	if resp.Err != sarama.ErrNoError {
 		return resp, nil
 	}
 	g, err := c.cluster.enter(c.broker, req.GroupId, false)
