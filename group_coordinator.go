@@ -40,6 +40,9 @@ func (m *memberLane) ask(ctx context.Context, req, resp body) error {
 
 // connect returns a connection to the coordinator, which it looks up if need be.
 func (m *memberLane) connect(ctx context.Context) (*link, error) {
+	if m.client.Closed() {
+		return nil, ErrClosedClient // also for a lane that is open
+	}
 	if m.lane == nil || m.stale {
 		b, err := coordinatorOf(ctx, m.client, coordinatorKey{CoordinatorGroup, m.group}, m.stale)
 		if err != nil {

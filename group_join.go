@@ -31,40 +31,43 @@ type joined struct {
 // join takes the member into the group's next generation, with the retries of
 // Rebalance. owned are the partitions that it holds meanwhile.
 func (g *consumerGroup) join(ctx context.Context, topics []string, owned *joined) (*joined, error) {
-	retry := &g.conf.Consumer.Group.Rebalance.Retry
 	for tries := 0; ; {
 		j, err := g.joinOnce(ctx, topics, owned)
 		if err == nil {
 			return j, nil
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		}
-		backoff := rejoinBackoff
-		switch code := KError(0); {
 		case errors.Is(err, errGenerationOver):
-		case errors.As(err, &code) && (code == ErrUnknownMemberId || code == ErrIllegalGeneration):
+			err = sleepIn(ctx, rejoinBackoff)
+		case isOneOf(err, ErrUnknownMemberId, ErrIllegalGeneration):
 			if g.member.id = ""; owned != nil && len(owned.claims) > 0 {
 				return nil, err // others may have them by now
 			}
-			if tries++; tries > retry.Max {
-				return nil, err
+			if tries++; tries <= g.conf.Consumer.Group.Rebalance.Retry.Max {
+				err = nil
 			}
-			backoff = 0
-		case !retriableJoin(err):
-			return nil, err
 		default:
-			g.member.lane.stale = true
-			if tries++; tries > retry.Max {
-				return nil, err
-			}
-			backoff = retryBackoff(g.conf, retry.Backoff, nil, tries, 1, retry.Max)
-			Logger.Printf("consumergroup/%s joining again after %v (%d attempts remaining): %v\n", g.id, backoff, retry.Max-tries, err)
+			err = g.awaitRetry(ctx, &tries, err)
 		}
-		if err := sleepIn(ctx, backoff); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// awaitRetry waits before joining is tried again, by way of whatever is the
+// coordinator then. It returns why it is not.
+func (g *consumerGroup) awaitRetry(ctx context.Context, tries *int, why error) error {
+	retry := &g.conf.Consumer.Group.Rebalance.Retry
+	if *tries++; !retriableJoin(why) || *tries > retry.Max {
+		return why
+	}
+	g.member.lane.stale = true
+	backoff := retryBackoff(g.conf, retry.Backoff, nil, *tries, 1, retry.Max)
+	Logger.Printf("consumergroup/%s joining again after %v (%d attempts remaining): %v\n", g.id, backoff, retry.Max-*tries, why)
+	return sleepIn(ctx, backoff)
 }
 
 // errGenerationOver says that a generation was over before its plan was there.

@@ -239,9 +239,6 @@ func (k *groupKeeper) beat(now time.Time) {
 	}
 	k.beatAt, k.beating = now.Add(k.g.conf.Consumer.Group.Heartbeat.Interval), true
 	k.onLane(func(ctx context.Context) error {
-		if k.g.client.Closed() {
-			return ErrClosedClient
-		}
 		resp := new(HeartbeatResponse)
 		if err := k.g.member.lane.ask(ctx, req, resp); err != nil {
 			return err

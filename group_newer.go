@@ -3,7 +3,6 @@ package sarama
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,10 +60,10 @@ func (g *consumerGroup) newer() bool {
 func newMemberID() string {
 	var id Uuid
 	_, _ = rand.Read(id[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(id[:])
+	return id.String()
 }
 
-// subscriptionOf is what a session subscribes to.
+// subscription is what a session subscribes to.
 type subscription struct {
 	topics  []string
 	pattern string // in place of topics, if not empty
@@ -122,7 +121,6 @@ func (g *consumerGroup) sendHeartbeat(ctx context.Context, req *ConsumerGroupHea
 // joinNewer joins a group of the newer protocol, with the retries of Rebalance.
 // A member that was in the group before goes on as that.
 func (g *consumerGroup) joinNewer(ctx context.Context, sub subscription) (*joined, error) {
-	retry := &g.conf.Consumer.Group.Rebalance.Retry
 	for tries := 0; ; {
 		j, err := g.joinNewerOnce(ctx, sub)
 		code := KError(0)
@@ -135,16 +133,8 @@ func (g *consumerGroup) joinNewer(ctx context.Context, sub subscription) (*joine
 		case (code == ErrUnknownMemberId || code == ErrFencedMemberEpoch) && g.member.epoch != epochJoins:
 			g.member.epoch = epochJoins // it was out of the group for too long
 			continue
-		case !retriableJoin(err):
-			return nil, err
 		}
-		if tries++; tries > retry.Max {
-			return nil, err
-		}
-		g.member.lane.stale = true
-		backoff := retryBackoff(g.conf, retry.Backoff, nil, tries, 1, retry.Max)
-		Logger.Printf("consumergroup/%s joining again after %v (%d attempts remaining): %v\n", g.id, backoff, retry.Max-tries, err)
-		if err := sleepIn(ctx, backoff); err != nil {
+		if err := g.awaitRetry(ctx, &tries, err); err != nil {
 			return nil, err
 		}
 	}
@@ -165,9 +155,8 @@ func (g *consumerGroup) joinNewerOnce(ctx context.Context, sub subscription) (*j
 	}
 	g.member.epoch = resp.MemberEpoch
 	j := &joined{
-		who:    &groupIdentity{memberID: g.member.id, generation: resp.MemberEpoch, instanceID: g.instanceID},
-		claims: make(map[string][]int32),
-		newer:  &newerPlace{every: g.heartbeatEvery(resp), names: make(map[Uuid]string)},
+		who:   &groupIdentity{memberID: g.member.id, generation: resp.MemberEpoch, instanceID: g.instanceID},
+		newer: &newerPlace{every: g.heartbeatEvery(resp), names: make(map[Uuid]string)},
 	}
 	if resp.Assignment != nil {
 		j.newer.target = resp.Assignment.TopicPartitions
@@ -302,9 +291,6 @@ func (k *groupKeeper) beatNewer(now time.Time) {
 	var resp *ConsumerGroupHeartbeatResponse
 	var names map[Uuid]string
 	k.onLane(func(ctx context.Context) (err error) {
-		if g.client.Closed() {
-			return ErrClosedClient
-		}
 		if resp, err = g.sendHeartbeat(ctx, req); err != nil {
 			return err
 		}
