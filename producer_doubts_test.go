@@ -213,6 +213,59 @@ func TestProducerKeepsTheNumbersOfWhatALostLeaderMayHaveWritten(t *testing.T) {
 	}
 }
 
+// TestProducerBatchInDoubtStaysAmongTheLastFive: a leader has written a batch
+// without saying so, and refuses it several times before it looks at it again,
+// as it does while it comes and goes. It knows the last five batches; if others
+// went on being written meanwhile, it would no longer know this one.
+func TestProducerBatchInDoubtStaysAmongTheLastFive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strictLog
+		refusals := 8
+		s := newScript(t, standard(1, "t", 1, func(_ string, _ bridge.Header, req any) (any, error) {
+			b := readBatches(t, req)[0]
+			again := b.values[0] == "1" && slices.Contains(log.values, "1")
+			if again && refusals > 0 {
+				refusals--
+				return produceAnswer(req, ErrNotLeaderForPartition), nil
+			}
+			answer := log.append(b)
+			if b.values[0] == "1" && answer == ErrNoError {
+				return produceAnswer(req, ErrNotEnoughReplicasAfterAppend), nil
+			}
+			return produceAnswer(req, answer), nil
+		}))
+		const messages = 60
+		p := newTestProducer(t, s, func(conf *Config) {
+			idempotent(conf)
+			conf.Producer.Flush.MaxMessages = 1
+			conf.Producer.Retry.Max = 100
+		})
+		if got := sendNumbered(t, p, messages); !allSucceeded(got) {
+			t.Errorf("results: %v", got)
+		}
+		_ = p.Close()
+		s.close()
+		for i := range messages {
+			if i >= len(log.values) || log.values[i] != fmt.Sprint(i) {
+				t.Fatalf("written: %v", log.values)
+			}
+		}
+		if refusals > 0 || len(log.values) != messages {
+			t.Errorf("%d records for %d messages; %d more refusals", len(log.values), messages, refusals)
+		}
+	})
+}
+
+// allSucceeded reports whether no result is an error.
+func allSucceeded(results map[string]error) bool {
+	for _, err := range results {
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // TestProducerDeliveryTimeoutOfWhatComesBack has a batch be out when the owner
 // looks for what is overdue, and wait when its own time is up.
 func TestProducerDeliveryTimeoutOfWhatComesBack(t *testing.T) {

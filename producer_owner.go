@@ -247,11 +247,21 @@ func (o *owner) ready(p *producerPartition) {
 // open reports whether a partition has a batch that nothing of its own is in
 // the way of.
 func (o *owner) open(q *partitionQueue) bool {
-	window := o.window
-	if !q.proven {
-		window = 1
+	if len(q.waiting) == 0 || q.state != partIdle || o.txn != nil && !o.txnHas(q) {
+		return false
 	}
-	return len(q.waiting) > 0 && len(q.out) < window && q.state == partIdle && (o.txn == nil || o.txnHas(q))
+	if !q.proven || q.inDoubt() {
+		return len(q.out) == 0
+	}
+	return len(q.out) < o.window
+}
+
+// inDoubt reports whether the next batch, or one that is out, may have been
+// written by an attempt before. It goes alone: leaders know a producer's last
+// five batches again, so that while one is in doubt no more may be written
+// behind it than went out with it.
+func (q *partitionQueue) inDoubt() bool {
+	return q.waiting[0].uncertain || slices.ContainsFunc(q.out, func(b *batch) bool { return b.uncertain })
 }
 
 // provenFor is how long an idle partition's leader is taken to remember the
