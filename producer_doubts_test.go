@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -254,6 +255,56 @@ func TestProducerBatchInDoubtStaysAmongTheLastFive(t *testing.T) {
 			t.Errorf("%d records for %d messages; %d more refusals", len(log.values), messages, refusals)
 		}
 	})
+}
+
+// TestProducerAnswersOnANewConnectionWaitForTheOldOne: a batch is written over a
+// new connection and answered, and only then the owner hears that the batch
+// before it was lost with the old one. Its success waits for that, and it counts
+// among those behind the one in doubt.
+func TestProducerAnswersOnANewConnectionWaitForTheOldOne(t *testing.T) {
+	o, p := bareOwner()
+	o.p.deliverer = &deliverer{mail: newMailbox()}
+	q := &p.queue
+	q.proven = true
+	var list []*batch
+	for i := range 8 {
+		b := numberedBatch(p, o.p.slot(1), nil, i, i+1)
+		b.order, b.opened = int64(i), time.Now()
+		list = append(list, b)
+	}
+	settled := func() (got []any) {
+		for l := o.p.deliverer.mail.take(); l != nil; l = l.next {
+			got = append(got, l.item.(*batch).msgs[0].Metadata)
+		}
+		return got
+	}
+	o.live = len(list)
+	o.holding[p] = struct{}{}
+	q.out, q.waiting = slices.Clone(list[:5]), slices.Clone(list[5:])
+	answer := func(b *batch, r produceResult) {
+		q.out = without(q.out, b)
+		o.outcome(b, r)
+	}
+	for i := 1; i < 5; i++ {
+		answer(list[i], produceResult{})
+		if o.open(q) {
+			t.Errorf("with one batch in doubt and %d written behind it, another may go", i)
+		}
+	}
+	if got := settled(); len(got) > 0 {
+		t.Errorf("successes of %v before the result of 0", got)
+	}
+	answer(list[0], produceResult{err: io.EOF, uncertain: true})
+	q.state, q.pause = partIdle, 0 // the backoff is over
+	q.waiting, q.failed = append(q.failed, q.waiting...), nil
+	if q.waiting[0] != list[0] || !o.open(q) {
+		t.Fatal("the one in doubt does not go again")
+	}
+	q.pop()
+	answer(list[0], produceResult{err: ErrDuplicateSequenceNumber})
+	if got, want := settled(), []any{0, 1, 2, 3, 4}; !slices.Equal(got, want) || !o.open(q) {
+		t.Errorf("settled %v, want %v; open: %v", got, want, o.open(q))
+	}
 }
 
 // allSucceeded reports whether no result is an error.

@@ -250,16 +250,17 @@ func (o *owner) open(q *partitionQueue) bool {
 	if len(q.waiting) == 0 || q.state != partIdle || o.txn != nil && !o.txnHas(q) {
 		return false
 	}
-	if !q.proven || q.inDoubt() {
-		return len(q.out) == 0
+	if len(q.out) == 0 {
+		return true
 	}
-	return len(q.out) < o.window
+	return q.proven && !q.inDoubt() && len(q.out)+len(q.done) < o.window
 }
 
 // inDoubt reports whether the next batch, or one that is out, may have been
 // written by an attempt before. It goes alone: leaders know a producer's last
-// five batches again, so that while one is in doubt no more may be written
-// behind it than went out with it.
+// five batches again, so that no more may be written behind one in doubt than
+// the window has; done counts for it too, as an answer on a new connection may
+// be here before the news that the old one has failed.
 func (q *partitionQueue) inDoubt() bool {
 	return q.waiting[0].uncertain || slices.ContainsFunc(q.out, func(b *batch) bool { return b.uncertain })
 }
@@ -461,11 +462,11 @@ func (o *owner) settle(b *batch, err error) {
 	}
 }
 
-// written settles a batch, unless one before it is to be sent again: then it
-// waits for that.
+// written settles a batch, unless one before it is out or to be sent again: then
+// it waits for that.
 func (o *owner) written(b *batch) {
 	q := &b.part.queue
-	if len(q.failed) == 0 && len(q.done) == 0 {
+	if len(q.failed) == 0 && len(q.done) == 0 && (len(q.out) == 0 || b.order < q.out[0].order) {
 		o.settle(b, nil)
 		return
 	}
