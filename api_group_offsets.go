@@ -227,8 +227,9 @@ func (g *OffsetFetchRequestGroup) layout(c *wire.Codec) {
 	if c.From(9) {
 		c.NullableString(&g.memberID)
 		epoch := g.memberEpoch - 1
-		c.Int32(&epoch)
-		g.memberEpoch = epoch + 1
+		if c.Int32(&epoch); !c.Writing() {
+			g.memberEpoch = epoch + 1
+		}
 	}
 	layNamedPartitions(c, &g.Partitions, 10)
 }

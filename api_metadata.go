@@ -120,7 +120,9 @@ type TopicMetadata struct {
 }
 
 func (t *TopicMetadata) layout(c *wire.Codec) {
-	t.Version = c.Version
+	if !c.Writing() {
+		t.Version = c.Version
+	}
 	layKError(c, &t.Err)
 	if c.From(12) {
 		c.StringOrNull(&t.Name)
@@ -154,7 +156,9 @@ type PartitionMetadata struct {
 }
 
 func (p *PartitionMetadata) layout(c *wire.Codec) {
-	p.Version = c.Version
+	if !c.Writing() {
+		p.Version = c.Version
+	}
 	layKError(c, &p.Err)
 	c.Int32(&p.ID)
 	c.Int32(&p.Leader)

@@ -58,8 +58,9 @@ func (r *OffsetRequest) meta() (*api, *int16) { return apiListOffsets, &r.Versio
 
 func (r *OffsetRequest) layout(c *wire.Codec) {
 	id := r.ReplicaID()
-	c.Int32(&id)
-	r.SetReplicaID(id)
+	if c.Int32(&id); !c.Writing() {
+		r.SetReplicaID(id)
+	}
 	if c.From(2) {
 		c.Int8((*int8)(&r.IsolationLevel))
 	}

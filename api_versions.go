@@ -92,7 +92,9 @@ func (r *ApiVersionsResponse) layout(c *wire.Codec) {
 }
 
 func (k *ApiVersionsResponseKey) layout(c *wire.Codec) {
-	k.Version = c.Version
+	if !c.Writing() {
+		k.Version = c.Version
+	}
 	c.Int16(&k.ApiKey)
 	c.Int16(&k.MinVersion)
 	c.Int16(&k.MaxVersion)

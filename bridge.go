@@ -134,7 +134,9 @@ func writeResponse(c *wire.Codec, head []byte, h bridge.Header, resp any) error 
 		return errors.New("kafka: not a response")
 	}
 	a, version := b.meta()
-	*version = h.Version
+	if *version != h.Version { // what is not changed may be shared
+		*version = h.Version
+	}
 	head = append(head, 0, 0, 0, 0)
 	head = binary.BigEndian.AppendUint32(head, uint32(h.CorrelationID))
 	if a.flexibleResponseHeader(h.Version) {

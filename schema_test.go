@@ -13,8 +13,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/IBM/sarama/internal/bridge"
 	"github.com/IBM/sarama/internal/wire"
 )
 
@@ -338,6 +340,23 @@ func TestSchemaFramesAreReadAndWrittenBack(t *testing.T) {
 		})
 	}
 	t.Logf("%d messages x versions", len(cases))
+}
+
+// TestBodiesMayBeSharedWhileTheyAreWritten: writing a message changes nothing of
+// it, so that one may go to several brokers at a time. The race detector is the
+// judge.
+func TestBodiesMayBeSharedWhileTheyAreWritten(t *testing.T) {
+	for _, sc := range schemaCases(t) {
+		b := sc.new()
+		if err := readBody(sc.frame(1, false), b, sc.v); err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() { _, _ = appendResponse(nil, bridge.Header{Version: sc.v}, b) })
+		}
+		group.Wait()
+	}
 }
 
 func TestCutFramesAreRefused(t *testing.T) {

@@ -344,12 +344,14 @@ func NullableStruct[T any](c *Codec, p **T, layout func(*T, *Codec)) {
 	c.Int8(&mark)
 	switch {
 	case c.err != nil:
+	case c.writing:
+		if mark >= 0 {
+			Struct(c, *p, layout)
+		}
 	case mark < 0:
 		*p = nil
 	default:
-		if !c.writing {
-			*p = new(T)
-		}
+		*p = new(T)
 		Struct(c, *p, layout)
 	}
 }
