@@ -80,11 +80,7 @@ func (g *GroupDescription) layout(c *wire.Codec) {
 	c.String(&g.State)
 	c.String(&g.ProtocolType)
 	c.String(&g.Protocol)
-	layMap(c, &g.Members, func(id *string, p **GroupMemberDescription) {
-		if *p == nil {
-			*p = new(GroupMemberDescription)
-		}
-		m := *p
+	layPointers(c, &g.Members, func(id *string, m *GroupMemberDescription) {
 		if c.String(id); !c.Writing() {
 			m.Version, m.MemberId = c.Version, *id
 		}

@@ -24,6 +24,14 @@ func layThrottle(c *wire.Codec, from int16, d *time.Duration) {
 	}
 }
 
+// needs fails when a request says by field what no version before from can say,
+// and the answer would be to another question than the one that was asked.
+func needs(c *wire.Codec, from int16, field any, said bool) {
+	if c.Writing() && said && !c.From(from) {
+		c.Invalid(field, "needs version %d", from)
+	}
+}
+
 // layTopic lays out the topic of an entry: its name, and from version first on
 // its id instead (KIP-516), whose text form then stands for the name.
 func layTopic(c *wire.Codec, first int16, name *string) {
@@ -80,6 +88,19 @@ func layMap[K cmp.Ordered, V any](c *wire.Codec, m *map[K]V, entry func(k *K, v 
 		if entry(&k, &v); c.Err() == nil {
 			(*m)[k] = v
 		}
+	})
+}
+
+// layPointers is layMap for structs held by pointer.
+func layPointers[K cmp.Ordered, V any](c *wire.Codec, m *map[K]*V, entry func(k *K, v *V)) {
+	layMap(c, m, func(k *K, p **V) {
+		if !c.Writing() {
+			*p = new(V)
+		} else if *p == nil {
+			c.Invalid(m, "the entry for %v is nil", *k)
+			return
+		}
+		entry(k, *p)
 	})
 }
 

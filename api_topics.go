@@ -40,13 +40,12 @@ func NewCreateTopicsRequest(version KafkaVersion, topicDetails map[string]*Topic
 
 func (r *CreateTopicsRequest) meta() (*api, *int16) { return apiCreateTopics, &r.Version }
 
+func (r *CreateTopicsRequest) brokerWait() time.Duration { return r.Timeout }
+
 func (r *CreateTopicsRequest) layout(c *wire.Codec) {
-	layMap(c, &r.TopicDetails, func(name *string, d **TopicDetail) {
-		if *d == nil {
-			*d = new(TopicDetail)
-		}
+	layPointers(c, &r.TopicDetails, func(name *string, d *TopicDetail) {
 		c.String(name)
-		(*d).layout(c)
+		d.layout(c)
 	})
 	c.Millis(&r.Timeout)
 	if c.From(1) {
@@ -104,10 +103,7 @@ func (r *CreateTopicsResponse) layout(c *wire.Codec) {
 	if !c.Writing() && c.From(5) {
 		r.TopicResults = make(map[string]*CreatableTopicResult)
 	}
-	layMap(c, &r.TopicErrors, func(name *string, e **TopicError) {
-		if *e == nil {
-			*e = new(TopicError)
-		}
+	layPointers(c, &r.TopicErrors, func(name *string, e *TopicError) {
 		c.String(name)
 		result := r.TopicResults[*name]
 		if result == nil {
@@ -119,9 +115,9 @@ func (r *CreateTopicsResponse) layout(c *wire.Codec) {
 		if c.From(7) {
 			c.UUID((*[16]byte)(&result.TopicID))
 		}
-		layKError(c, &(*e).Err)
+		layKError(c, &e.Err)
 		if c.From(1) {
-			c.NullableString(&(*e).ErrMsg)
+			c.NullableString(&e.ErrMsg)
 		}
 		if c.From(5) {
 			result.layout(c)
@@ -132,15 +128,12 @@ func (r *CreateTopicsResponse) layout(c *wire.Codec) {
 func (t *CreatableTopicResult) layout(c *wire.Codec) {
 	c.Int32(&t.NumPartitions)
 	c.Int16(&t.ReplicationFactor)
-	layMap(c, &t.Configs, func(name *string, p **CreatableTopicConfigs) {
-		if *p == nil {
-			*p = new(CreatableTopicConfigs)
-		}
+	layPointers(c, &t.Configs, func(name *string, p *CreatableTopicConfigs) {
 		c.String(name)
-		c.NullableString(&(*p).Value)
-		c.Bool(&(*p).ReadOnly)
-		c.Int8((*int8)(&(*p).ConfigSource))
-		c.Bool(&(*p).IsSensitive)
+		c.NullableString(&p.Value)
+		c.Bool(&p.ReadOnly)
+		c.Int8((*int8)(&p.ConfigSource))
+		c.Bool(&p.IsSensitive)
 	})
 	c.Tags(wire.Tag{ID: 0, Set: t.TopicConfigErrorCode != ErrNoError, Layout: func(c *wire.Codec) {
 		layKError(c, &t.TopicConfigErrorCode)
@@ -164,6 +157,8 @@ func NewDeleteTopicsRequest(version KafkaVersion, topics []string, timeout time.
 }
 
 func (r *DeleteTopicsRequest) meta() (*api, *int16) { return apiDeleteTopics, &r.Version }
+
+func (r *DeleteTopicsRequest) brokerWait() time.Duration { return r.Timeout }
 
 func (r *DeleteTopicsRequest) layout(c *wire.Codec) {
 	if c.From(6) {

@@ -189,7 +189,7 @@ type deadliner interface {
 func requestTimeout(conf *Config, req body) time.Duration {
 	switch r := req.(type) {
 	case waiter:
-		return conf.Net.ReadTimeout + r.brokerWait()
+		return conf.Net.ReadTimeout + max(0, r.brokerWait())
 	case deadliner:
 		return r.answerWithin(conf)
 	}
@@ -303,10 +303,7 @@ func (b *Broker) requestWithin(done <-chan struct{}, req, resp body) error {
 }
 
 // send is request with a response of type R, nil when it failed.
-func send[R any, P interface {
-	*R
-	body
-}](b *Broker, req body) (*R, error) {
+func send[R any, P bodyOf[R]](b *Broker, req body) (*R, error) {
 	resp := P(new(R))
 	if err := b.request(req, resp); err != nil {
 		return nil, err

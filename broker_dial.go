@@ -56,7 +56,7 @@ func (l *link) clamp(req body) error {
 		return fmt.Errorf("broker %s takes %s versions %d to %d, not %d, the highest that Config.Version allows: %w",
 			l.broker.name(), a.name, r.min, r.max, *version, ErrUnsupportedVersion)
 	case *version > r.max:
-		*version = r.max
+		setVersion(req, r.max)
 	}
 	return nil
 }
