@@ -24,6 +24,9 @@ const (
 	keyAddOffsetsToTxn             = 25
 	keyEndTxn                      = 26
 	keyTxnOffsetCommit             = 28
+	keyDescribeAcls                = 29
+	keyCreateAcls                  = 30
+	keyDeleteAcls                  = 31
 	keySaslAuthenticate            = 36
 	keyDeleteGroups                = 42
 	keyElectLeaders                = 43
@@ -141,6 +144,18 @@ var (
 		key: keyTxnOffsetCommit, name: "TxnOffsetCommit", flexible: 3, throttleFirst: 1, sentMax: 3,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_5_0_0, V3_8_0_0, V4_0_0_0},
 	}
+	apiDescribeAcls = &api{
+		key: keyDescribeAcls, name: "DescribeAcls", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_5_0_0, V3_3_0_0},
+	}
+	apiCreateAcls = &api{
+		key: keyCreateAcls, name: "CreateAcls", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_5_0_0, V3_3_0_0},
+	}
+	apiDeleteAcls = &api{
+		key: keyDeleteAcls, name: "DeleteAcls", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_5_0_0, V3_3_0_0},
+	}
 	apiSaslAuthenticate = &api{
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
@@ -199,6 +214,9 @@ func init() {
 	enter[AddOffsetsToTxnRequest, AddOffsetsToTxnResponse](apiAddOffsetsToTxn)
 	enter[EndTxnRequest, EndTxnResponse](apiEndTxn)
 	enter[TxnOffsetCommitRequest, TxnOffsetCommitResponse](apiTxnOffsetCommit)
+	enter[DescribeAclsRequest, DescribeAclsResponse](apiDescribeAcls)
+	enter[CreateAclsRequest, CreateAclsResponse](apiCreateAcls)
+	enter[DeleteAclsRequest, DeleteAclsResponse](apiDeleteAcls)
 	enter[SaslAuthenticateRequest, SaslAuthenticateResponse](apiSaslAuthenticate)
 	enter[DeleteGroupsRequest, DeleteGroupsResponse](apiDeleteGroups)
 	enter[ElectLeadersRequest, ElectLeadersResponse](apiElectLeaders)
