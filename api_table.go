@@ -27,9 +27,12 @@ const (
 	keyDescribeAcls                = 29
 	keyCreateAcls                  = 30
 	keyDeleteAcls                  = 31
+	keyDescribeConfigs             = 32
+	keyAlterConfigs                = 33
 	keySaslAuthenticate            = 36
 	keyDeleteGroups                = 42
 	keyElectLeaders                = 43
+	keyIncrementalAlterConfigs     = 44
 	keyAlterPartitionReassignments = 45
 	keyListPartitionReassignments  = 46
 	keyOffsetDelete                = 47
@@ -156,6 +159,14 @@ var (
 		key: keyDeleteAcls, name: "DeleteAcls", flexible: 2, throttleFirst: 1, sentMax: 2,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_5_0_0, V3_3_0_0},
 	}
+	apiDescribeConfigs = &api{
+		key: keyDescribeConfigs, name: "DescribeConfigs", flexible: 4, throttleFirst: 2, sentMax: 4,
+		since: []KafkaVersion{V0_11_0_0, V1_1_0_0, V2_0_0_0, V2_6_0_0, V2_8_0_0},
+	}
+	apiAlterConfigs = &api{
+		key: keyAlterConfigs, name: "AlterConfigs", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_8_0_0},
+	}
 	apiSaslAuthenticate = &api{
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
@@ -167,6 +178,10 @@ var (
 	apiElectLeaders = &api{
 		key: keyElectLeaders, name: "ElectLeaders", flexible: 2, throttleFirst: 0, sentMax: 2,
 		since: []KafkaVersion{V0_10_0_0, V0_11_0_0, V2_4_0_0},
+	}
+	apiIncrementalAlterConfigs = &api{
+		key: keyIncrementalAlterConfigs, name: "IncrementalAlterConfigs", flexible: 1, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V2_3_0_0, V2_4_0_0},
 	}
 	apiAlterPartitionReassignments = &api{
 		key: keyAlterPartitionReassignments, name: "AlterPartitionReassignments", flexible: 0, throttleFirst: 0, sentMax: 0,
@@ -217,9 +232,12 @@ func init() {
 	enter[DescribeAclsRequest, DescribeAclsResponse](apiDescribeAcls)
 	enter[CreateAclsRequest, CreateAclsResponse](apiCreateAcls)
 	enter[DeleteAclsRequest, DeleteAclsResponse](apiDeleteAcls)
+	enter[DescribeConfigsRequest, DescribeConfigsResponse](apiDescribeConfigs)
+	enter[AlterConfigsRequest, AlterConfigsResponse](apiAlterConfigs)
 	enter[SaslAuthenticateRequest, SaslAuthenticateResponse](apiSaslAuthenticate)
 	enter[DeleteGroupsRequest, DeleteGroupsResponse](apiDeleteGroups)
 	enter[ElectLeadersRequest, ElectLeadersResponse](apiElectLeaders)
+	enter[IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse](apiIncrementalAlterConfigs)
 	enter[AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse](apiAlterPartitionReassignments)
 	enter[ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse](apiListPartitionReassignments)
 	enter[DeleteOffsetsRequest, DeleteOffsetsResponse](apiOffsetDelete)

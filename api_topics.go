@@ -140,9 +140,6 @@ func (t *CreatableTopicResult) layout(c *wire.Codec) {
 	}})
 }
 
-// ConfigSource tells where the value of a setting comes from.
-type ConfigSource int8
-
 // DeleteTopicsRequest asks the controller to delete topics.
 type DeleteTopicsRequest struct {
 	Version int16
