@@ -128,11 +128,11 @@ type AlterPartitionReassignmentsRequest struct {
 	// TimeoutMs is how long the broker may take, in milliseconds.
 	TimeoutMs int32
 	Version   int16
+	// DisallowReplicationFactorChange refuses what would change the number of
+	// replicas (KIP-860); it needs version 1.
+	DisallowReplicationFactorChange bool
 
-	// fixedFactor refuses to change the number of replicas, from version 1 on
-	// (KIP-860).
-	fixedFactor bool
-	blocks      map[string]map[int32][]int32
+	blocks map[string]map[int32][]int32
 }
 
 // AddBlock asks for a partition's replicas, the preferred leader first; nil
@@ -153,8 +153,9 @@ func (r *AlterPartitionReassignmentsRequest) meta() (*api, *int16) {
 
 func (r *AlterPartitionReassignmentsRequest) layout(c *wire.Codec) {
 	c.Int32(&r.TimeoutMs)
+	needs(c, 1, &r.DisallowReplicationFactorChange, r.DisallowReplicationFactorChange)
 	if c.From(1) {
-		layNot(c, &r.fixedFactor)
+		layNot(c, &r.DisallowReplicationFactorChange)
 	}
 	layTopicMap(c, &r.blocks, -1, func(id *int32, replicas *[]int32) {
 		c.Int32(id)
@@ -180,10 +181,11 @@ type AlterPartitionReassignmentsResponse struct {
 	// ErrorCode and ErrorMessage of the whole request.
 	ErrorCode    KError
 	ErrorMessage *string
+	// DisallowReplicationFactorChange is as the request had it, from version 1
+	// on.
+	DisallowReplicationFactorChange bool
 	// Errors by topic and partition.
 	Errors map[string]map[int32]*alterPartitionReassignmentsErrorBlock
-
-	fixedFactor bool // from version 1 on
 }
 
 type alterPartitionReassignmentsErrorBlock struct {
@@ -213,7 +215,7 @@ func (r *AlterPartitionReassignmentsResponse) throttleTime() time.Duration {
 func (r *AlterPartitionReassignmentsResponse) layout(c *wire.Codec) {
 	c.Int32(&r.ThrottleTimeMs)
 	if c.From(1) {
-		layNot(c, &r.fixedFactor)
+		layNot(c, &r.DisallowReplicationFactorChange)
 	}
 	layKError(c, &r.ErrorCode)
 	c.NullableString(&r.ErrorMessage)

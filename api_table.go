@@ -18,6 +18,7 @@ const (
 	keyApiVersions                 = 18
 	keyCreateTopics                = 19
 	keyDeleteTopics                = 20
+	keyDeleteRecords               = 21
 	keyInitProducerID              = 22
 	keyOffsetForLeaderEpoch        = 23
 	keyAddPartitionsToTxn          = 24
@@ -29,7 +30,9 @@ const (
 	keyDeleteAcls                  = 31
 	keyDescribeConfigs             = 32
 	keyAlterConfigs                = 33
+	keyDescribeLogDirs             = 35
 	keySaslAuthenticate            = 36
+	keyCreatePartitions            = 37
 	keyDeleteGroups                = 42
 	keyElectLeaders                = 43
 	keyIncrementalAlterConfigs     = 44
@@ -122,6 +125,10 @@ var (
 		key: keyDeleteTopics, name: "DeleteTopics", flexible: 4, throttleFirst: 2, sentMax: 6,
 		since: []KafkaVersion{V0_10_1_0, V0_11_0_0, V2_0_0_0, V2_1_0_0, V2_4_0_0, V2_7_0_0, V2_8_0_0},
 	}
+	apiDeleteRecords = &api{
+		key: keyDeleteRecords, name: "DeleteRecords", flexible: 2, throttleFirst: 1, sentMax: 2,
+		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_6_0_0},
+	}
 	apiInitProducerID = &api{
 		key: keyInitProducerID, name: "InitProducerId", flexible: 2, throttleFirst: 1, sentMax: 4,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_4_0_0, V2_5_0_0, V2_7_0_0, V3_8_0_0},
@@ -167,9 +174,17 @@ var (
 		key: keyAlterConfigs, name: "AlterConfigs", flexible: 2, throttleFirst: 1, sentMax: 2,
 		since: []KafkaVersion{V0_11_0_0, V2_0_0_0, V2_8_0_0},
 	}
+	apiDescribeLogDirs = &api{
+		key: keyDescribeLogDirs, name: "DescribeLogDirs", flexible: 2, throttleFirst: 1, sentMax: 4,
+		since: []KafkaVersion{V1_0_0_0, V2_0_0_0, V2_6_0_0, V3_2_0_0, V3_3_0_0, V4_3_0_0},
+	}
 	apiSaslAuthenticate = &api{
 		key: keySaslAuthenticate, name: "SaslAuthenticate", flexible: 2, throttleFirst: -1, sentMax: 2,
 		since: []KafkaVersion{V1_0_0_0, V2_2_0_0, V2_5_0_0},
+	}
+	apiCreatePartitions = &api{
+		key: keyCreatePartitions, name: "CreatePartitions", flexible: 2, throttleFirst: 1, sentMax: 3,
+		since: []KafkaVersion{V1_0_0_0, V2_0_0_0, V2_5_0_0, V2_7_0_0},
 	}
 	apiDeleteGroups = &api{
 		key: keyDeleteGroups, name: "DeleteGroups", flexible: 2, throttleFirst: 1, sentMax: 2,
@@ -223,6 +238,7 @@ func init() {
 	enter[ApiVersionsRequest, ApiVersionsResponse](apiApiVersions)
 	enter[CreateTopicsRequest, CreateTopicsResponse](apiCreateTopics)
 	enter[DeleteTopicsRequest, DeleteTopicsResponse](apiDeleteTopics)
+	enter[DeleteRecordsRequest, DeleteRecordsResponse](apiDeleteRecords)
 	enter[InitProducerIDRequest, InitProducerIDResponse](apiInitProducerID)
 	enter[epochEndRequest, epochEndResponse](apiOffsetForLeaderEpoch)
 	enter[AddPartitionsToTxnRequest, AddPartitionsToTxnResponse](apiAddPartitionsToTxn)
@@ -234,7 +250,9 @@ func init() {
 	enter[DeleteAclsRequest, DeleteAclsResponse](apiDeleteAcls)
 	enter[DescribeConfigsRequest, DescribeConfigsResponse](apiDescribeConfigs)
 	enter[AlterConfigsRequest, AlterConfigsResponse](apiAlterConfigs)
+	enter[DescribeLogDirsRequest, DescribeLogDirsResponse](apiDescribeLogDirs)
 	enter[SaslAuthenticateRequest, SaslAuthenticateResponse](apiSaslAuthenticate)
+	enter[CreatePartitionsRequest, CreatePartitionsResponse](apiCreatePartitions)
 	enter[DeleteGroupsRequest, DeleteGroupsResponse](apiDeleteGroups)
 	enter[ElectLeadersRequest, ElectLeadersResponse](apiElectLeaders)
 	enter[IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse](apiIncrementalAlterConfigs)
