@@ -69,3 +69,24 @@ func TestAclValuesHaveTextForms(t *testing.T) {
 	}
 }
 
+func TestConfigSourceString(t *testing.T) {
+	for n, want := range map[ConfigSource]string{
+		SourceUnknown: "Unknown", SourceTopic: "Topic", SourceDynamicBroker: "DynamicBroker", SourceDynamicDefaultBroker: "DynamicDefaultBroker",
+		SourceStaticBroker: "StaticBroker", SourceDefault: "Default", SourceDynamicBrokerLogger: "DynamicBrokerLogger",
+		SourceClientMetrics: "ClientMetrics", SourceGroup: "Group", 9: "Source Invalid: 9", -1: "Source Invalid: -1", 127: "Source Invalid: 127",
+	} {
+		if n.String() != want {
+			t.Errorf("%d is %s, want %s", int8(n), n, want)
+		}
+	}
+}
+
+func TestScramMechanismTypeString(t *testing.T) {
+	for n, want := range map[ScramMechanismType]string{
+		SCRAM_MECHANISM_SHA_256: "SCRAM-SHA-256", SCRAM_MECHANISM_SHA_512: "SCRAM-SHA-512", SCRAM_MECHANISM_UNKNOWN: "Unknown", 3: "Unknown", -1: "Unknown",
+	} {
+		if n.String() != want {
+			t.Errorf("%d is %s, want %s", int8(n), n, want)
+		}
+	}
+}

@@ -1,46 +1,50 @@
 package sarama
 
 const (
-	keyProduce                     = 0
-	keyFetch                       = 1
-	keyListOffsets                 = 2
-	keyMetadata                    = 3
-	keyOffsetCommit                = 8
-	keyOffsetFetch                 = 9
-	keyFindCoordinator             = 10
-	keyJoinGroup                   = 11
-	keyHeartbeat                   = 12
-	keyLeaveGroup                  = 13
-	keySyncGroup                   = 14
-	keyDescribeGroups              = 15
-	keyListGroups                  = 16
-	keySaslHandshake               = 17
-	keyApiVersions                 = 18
-	keyCreateTopics                = 19
-	keyDeleteTopics                = 20
-	keyDeleteRecords               = 21
-	keyInitProducerID              = 22
-	keyOffsetForLeaderEpoch        = 23
-	keyAddPartitionsToTxn          = 24
-	keyAddOffsetsToTxn             = 25
-	keyEndTxn                      = 26
-	keyTxnOffsetCommit             = 28
-	keyDescribeAcls                = 29
-	keyCreateAcls                  = 30
-	keyDeleteAcls                  = 31
-	keyDescribeConfigs             = 32
-	keyAlterConfigs                = 33
-	keyDescribeLogDirs             = 35
-	keySaslAuthenticate            = 36
-	keyCreatePartitions            = 37
-	keyDeleteGroups                = 42
-	keyElectLeaders                = 43
-	keyIncrementalAlterConfigs     = 44
-	keyAlterPartitionReassignments = 45
-	keyListPartitionReassignments  = 46
-	keyOffsetDelete                = 47
-	keyConsumerGroupHeartbeat      = 68
-	keyConsumerGroupDescribe       = 69
+	keyProduce                      = 0
+	keyFetch                        = 1
+	keyListOffsets                  = 2
+	keyMetadata                     = 3
+	keyOffsetCommit                 = 8
+	keyOffsetFetch                  = 9
+	keyFindCoordinator              = 10
+	keyJoinGroup                    = 11
+	keyHeartbeat                    = 12
+	keyLeaveGroup                   = 13
+	keySyncGroup                    = 14
+	keyDescribeGroups               = 15
+	keyListGroups                   = 16
+	keySaslHandshake                = 17
+	keyApiVersions                  = 18
+	keyCreateTopics                 = 19
+	keyDeleteTopics                 = 20
+	keyDeleteRecords                = 21
+	keyInitProducerID               = 22
+	keyOffsetForLeaderEpoch         = 23
+	keyAddPartitionsToTxn           = 24
+	keyAddOffsetsToTxn              = 25
+	keyEndTxn                       = 26
+	keyTxnOffsetCommit              = 28
+	keyDescribeAcls                 = 29
+	keyCreateAcls                   = 30
+	keyDeleteAcls                   = 31
+	keyDescribeConfigs              = 32
+	keyAlterConfigs                 = 33
+	keyDescribeLogDirs              = 35
+	keySaslAuthenticate             = 36
+	keyCreatePartitions             = 37
+	keyDeleteGroups                 = 42
+	keyElectLeaders                 = 43
+	keyIncrementalAlterConfigs      = 44
+	keyAlterPartitionReassignments  = 45
+	keyListPartitionReassignments   = 46
+	keyOffsetDelete                 = 47
+	keyDescribeClientQuotas         = 48
+	keyAlterClientQuotas            = 49
+	keyDescribeUserScramCredentials = 50
+	keyAlterUserScramCredentials    = 51
+	keyConsumerGroupHeartbeat       = 68
+	keyConsumerGroupDescribe        = 69
 
 	keyMax = 92
 )
@@ -210,6 +214,22 @@ var (
 		key: keyOffsetDelete, name: "OffsetDelete", flexible: -1, throttleFirst: 0, sentMax: 0,
 		since: []KafkaVersion{V2_4_0_0},
 	}
+	apiDescribeClientQuotas = &api{
+		key: keyDescribeClientQuotas, name: "DescribeClientQuotas", flexible: 1, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V2_6_0_0, V2_8_0_0},
+	}
+	apiAlterClientQuotas = &api{
+		key: keyAlterClientQuotas, name: "AlterClientQuotas", flexible: 1, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V2_6_0_0, V2_8_0_0},
+	}
+	apiDescribeUserScramCredentials = &api{
+		key: keyDescribeUserScramCredentials, name: "DescribeUserScramCredentials", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_7_0_0},
+	}
+	apiAlterUserScramCredentials = &api{
+		key: keyAlterUserScramCredentials, name: "AlterUserScramCredentials", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_7_0_0},
+	}
 	apiConsumerGroupHeartbeat = &api{
 		key: keyConsumerGroupHeartbeat, name: "ConsumerGroupHeartbeat", flexible: 0, throttleFirst: 0, sentMax: 1,
 		since: []KafkaVersion{V3_7_0_0, V4_0_0_0},
@@ -259,6 +279,10 @@ func init() {
 	enter[AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse](apiAlterPartitionReassignments)
 	enter[ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse](apiListPartitionReassignments)
 	enter[DeleteOffsetsRequest, DeleteOffsetsResponse](apiOffsetDelete)
+	enter[DescribeClientQuotasRequest, DescribeClientQuotasResponse](apiDescribeClientQuotas)
+	enter[AlterClientQuotasRequest, AlterClientQuotasResponse](apiAlterClientQuotas)
+	enter[DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse](apiDescribeUserScramCredentials)
+	enter[AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse](apiAlterUserScramCredentials)
 	enter[ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse](apiConsumerGroupHeartbeat)
 	enter[ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse](apiConsumerGroupDescribe)
 }
