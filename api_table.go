@@ -43,6 +43,11 @@ const (
 	keyAlterClientQuotas            = 49
 	keyDescribeUserScramCredentials = 50
 	keyAlterUserScramCredentials    = 51
+	keyUpdateFeatures               = 57
+	keyDescribeCluster              = 60
+	keyDescribeProducers            = 61
+	keyDescribeTransactions         = 65
+	keyListTransactions             = 66
 	keyConsumerGroupHeartbeat       = 68
 	keyConsumerGroupDescribe        = 69
 
@@ -230,6 +235,26 @@ var (
 		key: keyAlterUserScramCredentials, name: "AlterUserScramCredentials", flexible: 0, throttleFirst: 0, sentMax: 0,
 		since: []KafkaVersion{V2_7_0_0},
 	}
+	apiUpdateFeatures = &api{
+		key: keyUpdateFeatures, name: "UpdateFeatures", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_7_0_0, V3_3_0_0, V4_0_0_0},
+	}
+	apiDescribeCluster = &api{
+		key: keyDescribeCluster, name: "DescribeCluster", flexible: 0, throttleFirst: 0, sentMax: 2,
+		since: []KafkaVersion{V2_8_0_0, V3_7_0_0, V4_0_0_0},
+	}
+	apiDescribeProducers = &api{
+		key: keyDescribeProducers, name: "DescribeProducers", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V2_8_0_0},
+	}
+	apiDescribeTransactions = &api{
+		key: keyDescribeTransactions, name: "DescribeTransactions", flexible: 0, throttleFirst: 0, sentMax: 0,
+		since: []KafkaVersion{V3_0_0_0},
+	}
+	apiListTransactions = &api{
+		key: keyListTransactions, name: "ListTransactions", flexible: 0, throttleFirst: 0, sentMax: 1,
+		since: []KafkaVersion{V3_0_0_0, V3_8_0_0, V4_1_0_0},
+	}
 	apiConsumerGroupHeartbeat = &api{
 		key: keyConsumerGroupHeartbeat, name: "ConsumerGroupHeartbeat", flexible: 0, throttleFirst: 0, sentMax: 1,
 		since: []KafkaVersion{V3_7_0_0, V4_0_0_0},
@@ -283,6 +308,11 @@ func init() {
 	enter[AlterClientQuotasRequest, AlterClientQuotasResponse](apiAlterClientQuotas)
 	enter[DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse](apiDescribeUserScramCredentials)
 	enter[AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse](apiAlterUserScramCredentials)
+	enter[UpdateFeaturesRequest, UpdateFeaturesResponse](apiUpdateFeatures)
+	enter[DescribeClusterRequest, DescribeClusterResponse](apiDescribeCluster)
+	enter[DescribeProducersRequest, DescribeProducersResponse](apiDescribeProducers)
+	enter[DescribeTransactionsRequest, DescribeTransactionsResponse](apiDescribeTransactions)
+	enter[ListTransactionsRequest, ListTransactionsResponse](apiListTransactions)
 	enter[ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse](apiConsumerGroupHeartbeat)
 	enter[ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse](apiConsumerGroupDescribe)
 }
