@@ -34,6 +34,25 @@ func TestVersionsFollowConfigVersion(t *testing.T) {
 		{apiTxnOffsetCommit, []step{{V2_0_0_0, 1}, {V2_1_0_0, 2}, {V2_5_0_0, 3}}},
 		{apiCreateTopics, []step{{V0_10_1_0, 0}, {V0_10_2_0, 1}, {V0_11_0_0, 2}, {V2_0_0_0, 3}, {V2_4_0_0, 5}, {V2_7_0_0, 6}, {V2_8_0_0, 7}}},
 		{apiDeleteTopics, []step{{V0_10_1_0, 0}, {V0_11_0_0, 1}, {V2_0_0_0, 2}, {V2_1_0_0, 3}, {V2_4_0_0, 4}, {V2_7_0_0, 5}, {V2_8_0_0, 6}}},
+		{apiCreatePartitions, []step{{V2_0_0_0, 1}, {V2_5_0_0, 2}, {V2_7_0_0, 3}}},
+		{apiDeleteRecords, []step{{V2_0_0_0, 1}, {V2_6_0_0, 2}}},
+		{apiDescribeAcls, []step{{V2_0_0_0, 1}, {V2_5_0_0, 2}}},
+		{apiCreateAcls, []step{{V2_0_0_0, 1}, {V2_5_0_0, 2}}},
+		{apiDeleteAcls, []step{{V2_0_0_0, 1}, {V2_5_0_0, 2}}},
+		{apiDescribeConfigs, []step{{V1_1_0_0, 1}, {V2_0_0_0, 2}, {V2_6_0_0, 3}, {V2_8_0_0, 4}}},
+		{apiAlterConfigs, []step{{V2_0_0_0, 1}, {V2_8_0_0, 2}}},
+		{apiIncrementalAlterConfigs, []step{{V2_4_0_0, 1}}},
+		{apiDescribeLogDirs, []step{{V2_0_0_0, 1}, {V2_6_0_0, 2}, {V3_2_0_0, 3}, {V3_3_0_0, 4}}},
+		{apiAlterPartitionReassignments, nil},
+		{apiDescribeClientQuotas, []step{{V2_8_0_0, 1}}},
+		{apiAlterClientQuotas, []step{{V2_8_0_0, 1}}},
+		{apiDescribeUserScramCredentials, nil},
+		{apiAlterUserScramCredentials, nil},
+		{apiUpdateFeatures, nil},
+		{apiDescribeCluster, []step{{V3_7_0_0, 1}, {V4_0_0_0, 2}}},
+		{apiDescribeProducers, nil},
+		{apiDescribeTransactions, nil},
+		{apiListTransactions, []step{{V3_8_0_0, 1}}},
 	} {
 		for _, v := range SupportedVersions {
 			want := int16(0)
@@ -44,6 +63,22 @@ func TestVersionsFollowConfigVersion(t *testing.T) {
 			}
 			if got := c.api.versionFor(v); got != want {
 				t.Errorf("%s at Config.Version %v: version %d, want %d", c.api.name, v, got, want)
+			}
+		}
+	}
+}
+
+func TestAdminAPIsNeedTheirFirstRelease(t *testing.T) {
+	for a, first := range map[*api]KafkaVersion{
+		apiDeleteRecords: V0_11_0_0, apiDescribeAcls: V0_11_0_0, apiCreateAcls: V0_11_0_0, apiDeleteAcls: V0_11_0_0,
+		apiDescribeConfigs: V0_11_0_0, apiAlterConfigs: V0_11_0_0, apiCreatePartitions: V1_0_0_0, apiDescribeLogDirs: V1_0_0_0,
+		apiIncrementalAlterConfigs: V2_3_0_0, apiDescribeClientQuotas: V2_6_0_0, apiAlterClientQuotas: V2_6_0_0,
+		apiDescribeUserScramCredentials: V2_7_0_0, apiAlterUserScramCredentials: V2_7_0_0, apiUpdateFeatures: V2_7_0_0,
+		apiDescribeCluster: V2_8_0_0, apiDescribeProducers: V2_8_0_0, apiDescribeTransactions: V3_0_0_0, apiListTransactions: V3_0_0_0,
+	} {
+		for _, v := range SupportedVersions {
+			if err := a.allowed(0, v); (err == nil) != v.IsAtLeast(first) {
+				t.Errorf("%s version 0 with Config.Version %v: %v", a.name, v, err)
 			}
 		}
 	}

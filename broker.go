@@ -247,8 +247,12 @@ func (b *Broker) ask(l *link, req, resp body, done <-chan struct{}) error {
 // out twice.
 func repeatable(req body) bool {
 	switch r := req.(type) {
-	case *MetadataRequest, *OffsetRequest, *FindCoordinatorRequest, *ApiVersionsRequest, *ListPartitionReassignmentsRequest:
-		return true // and whatever else only reads
+	case *MetadataRequest, *OffsetRequest, *FindCoordinatorRequest, *ConsumerMetadataRequest, *ApiVersionsRequest,
+		*DescribeGroupsRequest, *ListGroupsRequest, *ConsumerGroupDescribeRequest, *ListPartitionReassignmentsRequest,
+		*DescribeAclsRequest, *DescribeConfigsRequest, *DescribeLogDirsRequest, *DescribeClientQuotasRequest,
+		*DescribeUserScramCredentialsRequest, *DescribeClusterRequest, *DescribeProducersRequest,
+		*DescribeTransactionsRequest, *ListTransactionsRequest:
+		return true
 	case *InitProducerIDRequest:
 		return r.TransactionalID == nil // the first id is used by nobody
 	}

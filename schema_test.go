@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -102,6 +103,26 @@ var unexpressed = map[string][]byte{
 // neverNull are fields whose null the API does not tell from an empty value.
 var neverNull = map[string]bool{
 	"MetadataRequest.Name": true, "CreateTopicsResponse.Configs": true, "OffsetFetchResponse.Metadata": true,
+	"DescribeConfigsResponse.ErrorMessage": true, // brokers say ""
+	"DescribeConfigsResponse.Value":        true, // goes by whether the setting is sensitive
+}
+
+// neverEmpty are lists whose empty value the API takes for null.
+var neverEmpty = map[string]bool{
+	"DescribeConfigsRequest.ConfigurationKeys": true, "CreatePartitionsRequest.Assignments": true, "DescribeLogDirsRequest.Topics": true,
+}
+
+// otherForms are APIs that are not in the table because another one has their
+// key; definitions tells whose definitions they have.
+var (
+	otherForms  = []*api{{}}
+	definitions = map[string]string{"ConsumerMetadata": "FindCoordinator"}
+)
+
+func init() {
+	*otherForms[0] = *apiConsumerMetadata
+	otherForms[0].request = func() body { return new(ConsumerMetadataRequest) }
+	otherForms[0].response = func() body { return new(ConsumerMetadataResponse) }
 }
 
 func (g *schemaFrames) length(n, legacy int) {
@@ -175,7 +196,7 @@ func (g *schemaFrames) value(f schemaField, typ string, index int, first bool) {
 			return
 		}
 		n := g.rnd.IntN(4)
-		if g.tagged && n == 0 { // an empty list would be the default, which is not sent
+		if n == 0 && (g.tagged || neverEmpty[g.s.Name+"."+f.Name]) { // in a tag it would be the default, which is not sent
 			n = 1
 		}
 		g.tagged = false
@@ -271,12 +292,12 @@ func (sc schemaCase) frame(seed uint64, noise bool) []byte {
 func schemaCases(t testing.TB) []schemaCase {
 	var cases []schemaCase
 	for _, release := range schemaReleases {
-		for _, a := range apis {
+		for _, a := range append(apis[:], otherForms...) {
 			if a == nil {
 				continue
 			}
 			for _, kind := range []string{"Request", "Response"} {
-				path := filepath.Join("testdata", "kafka-schemas", release, a.name+kind+".json")
+				path := filepath.Join("testdata", "kafka-schemas", release, cmp.Or(definitions[a.name], a.name)+kind+".json")
 				s := loadSchema(t, path)
 				if s.ApiKey != a.key {
 					t.Fatalf("%s: key %d, the table says %d", path, s.ApiKey, a.key)
@@ -431,8 +452,12 @@ func FuzzBodies(f *testing.F) {
 			f.Add(sc.s.ApiKey, sc.v, strings.HasSuffix(sc.s.Name, "Response"), sc.frame(uint64(i), true))
 		}
 	}
+	f.Add(int16(-1), int16(0), true, []byte{0, 0, 0, 0, 0, 1, 0, 1, 'h', 0, 0, 0, 9})
 	f.Fuzz(func(t *testing.T, key, version int16, response bool, raw []byte) {
 		a, err := apiByKey(key)
+		if key < 0 && -int(key) <= len(otherForms) {
+			a, err = otherForms[-int(key)-1], nil
+		}
 		if err != nil {
 			return
 		}
