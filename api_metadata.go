@@ -193,7 +193,7 @@ func (r *MetadataResponse) topic(name string) *TopicMetadata {
 			return t
 		}
 	}
-	t := &TopicMetadata{Version: r.Version, Name: name}
+	t := &TopicMetadata{Name: name}
 	r.Topics = append(r.Topics, t)
 	return t
 }
@@ -208,7 +208,7 @@ func (r *MetadataResponse) AddTopicPartition(topic string, partition, brokerID i
 		return ids
 	}
 	p := &PartitionMetadata{
-		Version: r.Version, ID: partition, Leader: brokerID, Err: err,
+		ID: partition, Leader: brokerID, Err: err,
 		Replicas: list(replicas), Isr: list(isr), OfflineReplicas: list(offline),
 	}
 	t := r.AddTopic(topic, ErrNoError)
