@@ -1,0 +1,150 @@
+package sarama
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// shards tells which broker answers for a key: the leader of a partition, or the
+// coordinator of a group or transactional id.
+type shards[K comparable] struct {
+	name  string
+	find  func(K) (*Broker, error)
+	moved []KError        // answers of a broker that no longer does, or not yet
+	renew func([]K) error // has find look for them anew
+	once  bool            // nothing is asked for again
+}
+
+// shardAnswer is what is known of a key in the end.
+type shardAnswer[V any] struct {
+	value V
+	told  bool  // a broker has answered for it: value is what it said
+	err   error // its code, or why nobody has answered
+}
+
+func told[V any](value V, code KError) shardAnswer[V] {
+	return shardAnswer[V]{value, true, codeOnly(code)}
+}
+
+// partitionLeaders are the shards of partitions.
+func (a *clusterAdmin) partitionLeaders() shards[topicPartition] {
+	return shards[topicPartition]{
+		name:  "partitions",
+		moved: leaderMoved,
+		find:  func(p topicPartition) (*Broker, error) { return a.client.Leader(p.topic, p.partition) },
+		renew: func(partitions []topicPartition) error {
+			var topics []string
+			for _, p := range partitions {
+				topics = append(topics, p.topic)
+			}
+			slices.Sort(topics)
+			return a.client.RefreshMetadata(slices.Compact(topics)...)
+		},
+	}
+}
+
+// leaderMoved are answers of brokers that do not lead a partition, or not yet.
+var leaderMoved = []KError{
+	ErrNotLeaderForPartition, ErrLeaderNotAvailable, ErrUnknownTopicOrPartition, ErrReplicaNotAvailable, ErrFencedLeaderEpoch,
+	ErrUnknownLeaderEpoch, ErrKafkaStorageError, ErrOffsetNotAvailable,
+}
+
+// groupCoordinators are the shards of groups.
+func (a *clusterAdmin) groupCoordinators() shards[string] {
+	return shards[string]{
+		name: "groups", moved: coordinatorMoved, find: a.client.Coordinator,
+		renew: eachOf(a.client.RefreshCoordinator),
+	}
+}
+
+// txnCoordinators are the shards of transactional ids.
+func (a *clusterAdmin) txnCoordinators() shards[string] {
+	return shards[string]{
+		name: "transactional ids", moved: coordinatorMoved, find: a.client.TransactionCoordinator,
+		renew: eachOf(a.client.RefreshTransactionCoordinator),
+	}
+}
+
+func eachOf(renew func(string) error) func([]string) error {
+	return func(ids []string) error {
+		var failed []error
+		for _, id := range ids {
+			failed = append(failed, renew(id))
+		}
+		return errors.Join(failed...)
+	}
+}
+
+// askShards asks the brokers that answer for keys, all at the same time, each
+// for its own. A key is asked for again when its broker has changed, could not be
+// reached or was too slow: so ask must be harmless to repeat. The answer for each
+// key is returned, and the errors of requests that have failed as a whole.
+func askShards[K comparable, V any](a *clusterAdmin, of shards[K], keys []K,
+	ask func(*Broker, []K) (map[K]shardAnswer[V], error),
+) (map[K]shardAnswer[V], error) {
+	answers := make(map[K]shardAnswer[V], len(keys))
+	for left := a.conf.Admin.Retry.Max; ; left-- {
+		again, failed := askShardsOnce(of, keys, answers, ask)
+		if len(again) == 0 || left <= 0 || of.once {
+			return answers, failed
+		}
+		keys = again
+		Logger.Printf("admin/request asking for %d %s again in %v, %d attempts left: %v\n", len(again), of.name, a.conf.Admin.Retry.Backoff, left, answers[again[0]].err)
+		if !a.pause() {
+			return answers, failed
+		}
+		if err := of.renew(again); err != nil {
+			Logger.Printf("admin/request the brokers of %s are looked for in what is known: %v\n", of.name, err)
+		}
+	}
+}
+
+// askShardsOnce is one attempt. It returns the keys to ask for again.
+func askShardsOnce[K comparable, V any](of shards[K], keys []K, answers map[K]shardAnswer[V],
+	ask func(*Broker, []K) (map[K]shardAnswer[V], error),
+) (again []K, failed error) {
+	to := adminTarget{moved: of.moved, reads: true}
+	shares := make(map[*Broker][]K)
+	var brokers []*Broker
+	for _, key := range keys {
+		b, err := of.find(key) // retries by itself
+		if err != nil {
+			answers[key] = shardAnswer[V]{err: err}
+			continue
+		}
+		if shares[b] == nil {
+			brokers = append(brokers, b)
+		}
+		shares[b] = append(shares[b], key)
+	}
+	var failures []error
+	for _, s := range allAtOnce(brokers, func(b *Broker) (map[K]shardAnswer[V], error) { return ask(b, shares[b]) }) {
+		if s.err != nil {
+			s.err = fmt.Errorf("broker %d: %w", s.key.ID(), s.err)
+			failures = append(failures, s.err)
+		}
+		for _, key := range shares[s.key] {
+			answer, ok := s.result[key]
+			if !ok {
+				answer.err = cmp.Or(s.err, ErrIncompleteResponse)
+			}
+			if answers[key] = answer; answer.err != nil && to.again(answer.err) {
+				again = append(again, key)
+			}
+		}
+	}
+	return again, errors.Join(failures...)
+}
+
+// partitionKeys lists the partitions of a map, sorted.
+func partitionKeys[V any](topics map[string]map[int32]V) []topicPartition {
+	var keys []topicPartition
+	for _, topic := range sortedKeys(topics) {
+		for _, id := range sortedKeys(topics[topic]) {
+			keys = append(keys, topicPartition{topic, id})
+		}
+	}
+	return keys
+}
