@@ -148,11 +148,11 @@ type ClusterAdmin interface {
 
 	// DeleteUserScramCredentials deletes SCRAM credentials. The error of a user is
 	// in its result.
-	DeleteUserScramCredentials(delete []AlterUserScramCredentialsDelete) ([]*AlterUserScramCredentialsResult, error)
+	DeleteUserScramCredentials(deletions []AlterUserScramCredentialsDelete) ([]*AlterUserScramCredentialsResult, error)
 
 	// UpsertUserScramCredentials sets SCRAM credentials. Passwords do not leave the
 	// client. The error of a user is in its result.
-	UpsertUserScramCredentials(upsert []AlterUserScramCredentialsUpsert) ([]*AlterUserScramCredentialsResult, error)
+	UpsertUserScramCredentials(upsertions []AlterUserScramCredentialsUpsert) ([]*AlterUserScramCredentialsResult, error)
 
 	// UpdateFeatures sets the levels of the cluster's features (KIP-584). The
 	// error of a feature is in its result.

@@ -19,12 +19,12 @@ func (a *clusterAdmin) DescribeUserScramCredentials(users []string) ([]*Describe
 	})
 }
 
-func (a *clusterAdmin) DeleteUserScramCredentials(delete []AlterUserScramCredentialsDelete) ([]*AlterUserScramCredentialsResult, error) {
-	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Deletions: delete})
+func (a *clusterAdmin) DeleteUserScramCredentials(deletions []AlterUserScramCredentialsDelete) ([]*AlterUserScramCredentialsResult, error) {
+	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Deletions: deletions})
 }
 
-func (a *clusterAdmin) UpsertUserScramCredentials(upsert []AlterUserScramCredentialsUpsert) ([]*AlterUserScramCredentialsResult, error) {
-	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Upsertions: upsert})
+func (a *clusterAdmin) UpsertUserScramCredentials(upsertions []AlterUserScramCredentialsUpsert) ([]*AlterUserScramCredentialsResult, error) {
+	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Upsertions: upsertions})
 }
 
 func (a *clusterAdmin) alterScramCredentials(req *AlterUserScramCredentialsRequest) ([]*AlterUserScramCredentialsResult, error) {
