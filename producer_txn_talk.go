@@ -387,6 +387,7 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 			uncertain = uncertain || wrote
 			return err
 		}
+		uncertain = uncertain || mayHaveEnded(resp.Err)
 		return coordinatorError(resp.Err)
 	})
 	if err != nil {
@@ -400,6 +401,18 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// mayHaveEnded tells the answers that a coordinator also gives where the end of
+// a transaction is in its log: replicas were too slow, or it has lost the log
+// meanwhile. The next coordinator may carry it out.
+func mayHaveEnded(code KError) bool {
+	switch code {
+	case ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrUnknown, ErrNetworkException,
+		ErrRequestTimedOut, ErrNotEnoughReplicasAfterAppend, ErrUnknownTopicOrPartition, ErrNotLeaderForPartition, ErrKafkaStorageError:
+		return true
+	}
+	return false
 }
 
 // commitOffsets makes a group's offsets part of the transaction: its

@@ -1,0 +1,49 @@
+package sarama_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/IBM/sarama"
+	"github.com/IBM/sarama/fakekafka"
+)
+
+// TestCommitThatABrokerMayHaveCarriedOut: coordinators give these answers, too,
+// when the end of the transaction is in their log already, whose next owner
+// then carries it out.
+func TestCommitThatABrokerMayHaveCarriedOut(t *testing.T) {
+	for code, unknown := range map[sarama.KError]bool{
+		sarama.ErrConsumerCoordinatorNotAvailable: true,
+		sarama.ErrNotCoordinatorForConsumer:       true,
+		sarama.ErrRequestTimedOut:                 true,
+		sarama.ErrUnknown:                         true,
+		sarama.ErrConcurrentTransactions:          false,
+		sarama.ErrOffsetsLoadInProgress:           false,
+		sarama.ErrInvalidTxnState:                 false,
+		sarama.ErrTransactionAbortable:            false,
+	} {
+		for kind, implicit := range forBoth {
+			t.Run(fmt.Sprint(int(code), ", ", kind), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cluster := txnCluster(t, implicit)
+					p := begun(t, cluster, func(conf *sarama.Config) { conf.Producer.Transaction.Retry.Max = 2 })
+					defer p.Close()
+					before, _ := cluster.Transaction("tx")
+					undo := cluster.FailRequest(fakekafka.EndTxn, code, -1)
+					err := p.CommitTxn()
+					if !errors.Is(err, code) || errors.Is(err, sarama.ErrTransactionOutcomeUnknown) != unknown {
+						t.Errorf("CommitTxn: %v", err)
+					}
+					if got := p.TxnStatus(); got != stAbortable {
+						t.Errorf("state %v", got)
+					}
+					undo()
+					mustTxn(t, "AbortTxn", p.AbortTxn())
+					wantNext(t, cluster, p, before)
+				})
+			})
+		}
+	}
+}
