@@ -408,7 +408,7 @@ func (o *owner) txnEnded(j *txnEnd, err error) {
 		o.txnComplete(j.next)
 		return
 	}
-	if errors.Is(err, errAbandoned) {
+	if err == errAbandoned { // it was not begun
 		err = ErrShuttingDown
 	}
 	o.txnTrouble(err)

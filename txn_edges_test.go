@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/fakekafka"
@@ -46,4 +47,31 @@ func TestCommitThatABrokerMayHaveCarriedOut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestCloseDuringTheSecondAttemptToCommit: the first was carried out and its
+// answer lost, so that nobody may be told that nothing is committed.
+func TestCloseDuringTheSecondAttemptToCommit(t *testing.T) {
+	eachTxnKind(t, func(t *testing.T, implicit bool) {
+		cluster := txnCluster(t, implicit)
+		p := begun(t, cluster, nil)
+		at := cluster.Coordinator(sarama.CoordinatorTransaction, "tx")
+		cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+			if r.API != fakekafka.EndTxn {
+				return nil
+			}
+			mustTxn(t, "SetNetwork", cluster.SetNetwork(at, fakekafka.NetworkBlackHole))
+			return &fakekafka.Reply{Action: fakekafka.CutAfter}
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- p.CommitTxn() }()
+		time.Sleep(time.Second)
+		_ = p.Close()
+		if err := <-ended; !errors.Is(err, sarama.ErrTransactionOutcomeUnknown) || !errors.Is(err, sarama.ErrShuttingDown) {
+			t.Errorf("CommitTxn: %v", err)
+		}
+		if tx, _ := cluster.Transaction("tx"); tx.State != "CompleteCommit" {
+			t.Errorf("state %s", tx.State)
+		}
+	})
 }
