@@ -365,8 +365,11 @@ func (j *txnEnd) do(n *negotiator) error {
 		return nil
 	}
 	next, err := n.initProducerID(j.id)
-	if err == nil {
+	switch {
+	case err == nil:
 		j.next = next
+	case j.commit: // it was carried out, whatever there is no epoch for
+		err = fmt.Errorf("%w: %w", ErrTransactionOutcomeUnknown, err)
 	}
 	return err
 }

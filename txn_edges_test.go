@@ -75,3 +75,27 @@ func TestCloseDuringTheSecondAttemptToCommit(t *testing.T) {
 		}
 	})
 }
+
+// TestCommitWithoutAnEpochForTheNext: the transaction is committed, but the
+// answer has no epoch, nor can another be had.
+func TestCommitWithoutAnEpochForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := txnCluster(t, true)
+		p := begun(t, cluster, func(conf *sarama.Config) { conf.Producer.Transaction.Retry.Max = 1 })
+		defer p.Close()
+		undo := cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+			switch r.API {
+			case fakekafka.EndTxn:
+				return &fakekafka.Reply{Response: &sarama.EndTxnResponse{ProducerID: -1, ProducerEpoch: -1}}
+			case fakekafka.InitProducerID:
+				return &fakekafka.Reply{Err: sarama.ErrOffsetsLoadInProgress}
+			}
+			return nil
+		})
+		if err := p.CommitTxn(); !errors.Is(err, sarama.ErrTransactionOutcomeUnknown) || !errors.Is(err, sarama.ErrOffsetsLoadInProgress) {
+			t.Errorf("CommitTxn: %v", err)
+		}
+		undo()
+		mustTxn(t, "AbortTxn", p.AbortTxn())
+	})
+}
