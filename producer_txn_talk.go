@@ -277,7 +277,10 @@ func (n *negotiator) initProducerID(now producerID) (next producerID, err error)
 		if err == nil {
 			err = coordinatorError(resp.Err)
 		}
-		next = producerID{id: resp.ProducerID, epoch: resp.ProducerEpoch}
+		if err != nil {
+			return err
+		}
+		next, err = resp.numbers()
 		return err
 	})
 	if err == nil {

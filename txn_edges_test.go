@@ -99,3 +99,35 @@ func TestCommitWithoutAnEpochForTheNext(t *testing.T) {
 		mustTxn(t, "AbortTxn", p.AbortTxn())
 	})
 }
+
+// TestProducerIDThatIsNone: a coordinator that gives none gives an error.
+func TestProducerIDThatIsNone(t *testing.T) {
+	for _, got := range []sarama.InitProducerIDResponse{
+		{ProducerID: -1, ProducerEpoch: 0}, {ProducerID: 1, ProducerEpoch: -1}, {ProducerID: -1, ProducerEpoch: -1},
+	} {
+		for _, id := range []string{"tx", ""} {
+			t.Run(fmt.Sprint(got.ProducerID, got.ProducerEpoch, id), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cluster := txnCluster(t, true)
+					cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+						if r.API == fakekafka.InitProducerID {
+							answer := got
+							answer.Version = r.Version
+							return &fakekafka.Reply{Response: &answer}
+						}
+						return nil
+					})
+					conf := txnConf(cluster)
+					conf.Producer.Transaction.ID = id
+					p, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
+					if err == nil {
+						_ = p.Close()
+					}
+					if !errors.Is(err, sarama.ErrTxnUnableToParseResponse) {
+						t.Errorf("NewSyncProducer: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
