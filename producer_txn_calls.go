@@ -82,6 +82,10 @@ func (p *producer) AddOffsetsToTxnWithGroupMetadata(offsets map[string][]*Partit
 		}
 		for _, at := range list { // copies: the user may change his
 			own := *at
+			if at.Metadata != nil {
+				text := *at.Metadata
+				own.Metadata = &text
+			}
 			given[topic] = append(given[topic], &own)
 		}
 	}

@@ -131,3 +131,24 @@ func TestProducerIDThatIsNone(t *testing.T) {
 		}
 	}
 }
+
+// TestMetadataOfOffsetsIsTheCallers: he may change it once it was added.
+func TestMetadataOfOffsetsIsTheCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := txnCluster(t, true)
+		p := newTxnProducer(t, cluster, nil)
+		defer p.Close()
+		mustTxn(t, "BeginTxn", p.BeginTxn())
+		metadata := "first"
+		mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: "t"}, "g", &metadata))
+		metadata = "second"
+		mustTxn(t, "AddMessageToTxn", p.AddMessageToTxn(&sarama.ConsumerMessage{Topic: "t", Partition: 1}, "g", &metadata))
+		mustTxn(t, "CommitTxn", p.CommitTxn())
+		state, _ := cluster.Group("g")
+		for id, want := range map[int32]string{0: "first", 1: "second"} {
+			if got := state.Offsets[fakekafka.TopicPartition{Topic: "t", Partition: id}]; got.Metadata != want {
+				t.Errorf("partition %d has %q, want %q", id, got.Metadata, want)
+			}
+		}
+	})
+}
