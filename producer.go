@@ -228,6 +228,16 @@ func (p *producer) settled(b *batch) {
 	b.free()
 }
 
+// refused gives a message back that is part of no batch; for an async producer
+// it has size of the budget.
+func (p *producer) refused(m *ProducerMessage, ref syncRef, err error, size int64) {
+	if ref.call != nil {
+		ref.settle(err)
+		return
+	}
+	p.deliverer.fail(m, err, size)
+}
+
 // deliverTo writes a success into its message.
 func (b *batch) deliverTo(m *ProducerMessage, i int) {
 	if b.offset >= 0 {

@@ -329,19 +329,14 @@ const messageOverhead = 128
 
 // refuse gives a message back that is part of no batch.
 func (in *intake) refuse(a acceptedMessage, err error) {
-	if in.p.txn != nil {
-		in.txnRefused(&a, err)
-	}
-	if a.ref.call == nil {
-		if !a.held {
-			in.hold(&a)
-		}
-		in.p.deliverer.fail(a.msg, err, a.size)
-		return
-	}
-	a.ref.settle(err)
-	if a.held {
+	switch {
+	case a.ref.call == nil && !a.held:
+		in.hold(&a)
+	case a.ref.call != nil && a.held:
 		in.taken.add(-1, -a.size)
+	}
+	if in.p.txn == nil || !in.txnRefused(&a, err) {
+		in.p.refused(a.msg, a.ref, err, a.size)
 	}
 }
 

@@ -140,15 +140,17 @@ func (in *intake) passTxnEnd() {
 	}
 }
 
-// txnRefused tells the owner of a message of the transaction that has failed
-// before it was part of a batch. One that its caller has given up on does not
-// count, nor one that was never part of the transaction.
-func (in *intake) txnRefused(a *acceptedMessage, err error) {
+// txnRefused gives a message of the transaction that has failed before it was
+// part of a batch to the owner: it gives it back once the state says so. It
+// reports false where that is no failure of the transaction: where its caller
+// has given up on the message, or it was never part of it.
+func (in *intake) txnRefused(a *acceptedMessage, err error) bool {
 	if !in.txnOpen && in.txnEnd == nil || errors.Is(err, ErrTransactionNotReady) || errors.Is(err, errCancelled) {
-		return
+		return false
 	}
 	if in.shut && !a.held {
-		return
+		return false
 	}
-	in.p.owner.mail.send(txnRefused{err})
+	in.p.owner.mail.send(txnRefused{a.msg, a.ref, a.size, err})
+	return true
 }

@@ -152,3 +152,32 @@ func TestMetadataOfOffsetsIsTheCallers(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedMessageIsInTheStateBeforeItComesBack: who hears of the failure can
+// go by TxnStatus.
+func TestRefusedMessageIsInTheStateBeforeItComesBack(t *testing.T) {
+	cluster := fakekafka.New(t, fakekafka.Options{Topics: []fakekafka.Topic{{Name: "t", Partitions: 1}}})
+	conf := txnConf(cluster)
+	sync, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
+	mustTxn(t, "NewSyncProducer", err)
+	defer sync.Close()
+	conf = txnConf(cluster)
+	conf.Producer.Transaction.ID = "other"
+	async, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+	mustTxn(t, "NewAsyncProducer", err)
+	defer async.Close()
+	for range 300 {
+		large := &sarama.ProducerMessage{Topic: "t", Value: sarama.ByteEncoder(make([]byte, 2<<20))}
+		mustTxn(t, "BeginTxn", sync.BeginTxn())
+		if _, _, err := sync.SendMessage(large); err == nil || sync.TxnStatus() != stAbortable {
+			t.Fatalf("%v, state %v", err, sync.TxnStatus())
+		}
+		mustTxn(t, "AbortTxn", sync.AbortTxn())
+		mustTxn(t, "BeginTxn", async.BeginTxn())
+		async.Input() <- large
+		if e := <-async.Errors(); async.TxnStatus() != stAbortable {
+			t.Fatalf("%v, state %v", e, async.TxnStatus())
+		}
+		mustTxn(t, "AbortTxn", async.AbortTxn())
+	}
+}
