@@ -217,7 +217,7 @@ func (s *pipelineSession) loop() error {
 				break
 			}
 			if s.running.Err() != nil || s.hindered(err) {
-				s.drop(nil)
+				s.end() // the session may not know of it yet: what follows would be committed without the batch
 				break
 			}
 			if s.unknown {
