@@ -66,7 +66,7 @@ const (
 // or Transform.
 func pipelineCure(err error) cure {
 	switch {
-	case errors.As(err, new(*TransformError)), isOneOf(err, ErrRebalanceTimedOut, ErrSessionConsumeClaimExited):
+	case errors.As(err, new(*TransformError)), errors.As(err, new(*messageError)), isOneOf(err, ErrRebalanceTimedOut, ErrSessionConsumeClaimExited):
 		return cureAttempts
 	case isOneOf(err, ErrShuttingDown, ErrClosedClient, ErrClosedConsumerGroup, errCallPanicked,
 		ErrFencedInstancedId, ErrInconsistentGroupProtocol, ErrGroupAuthorizationFailed, ErrTopicAuthorizationFailed,

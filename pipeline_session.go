@@ -409,7 +409,7 @@ func (s *pipelineSession) attempt() error {
 		return err
 	}
 	if len(out) > 0 {
-		err = firstCause(producer.SendMessages(out))
+		err = firstCause(producer.sendMarked(out))
 	}
 	if err == nil {
 		who := NewConsumerGroupMetadataFromSession(s.session, s.p.groupID, s.instance())

@@ -489,3 +489,64 @@ func TestPipelineOfStaticMember(t *testing.T) {
 		second.stop()
 	})
 }
+
+// refusingEncoder is a value that cannot be encoded.
+type refusingEncoder struct{ err error }
+
+func (e refusingEncoder) Encode() ([]byte, error) { return nil, e.err }
+func (e refusingEncoder) Length() int             { return 1 }
+
+// refusingPartitioner places no message.
+type refusingPartitioner struct{ err error }
+
+func (p refusingPartitioner) Partition(*sarama.ProducerMessage, int32) (int32, error) {
+	return 0, p.err
+}
+func (p refusingPartitioner) RequiresConsistency() bool { return true }
+
+// TestPipelineGivesUpOnMessagesThatCannotBeSent: what is wrong is in them, and
+// time does not help.
+func TestPipelineGivesUpOnMessagesThatCannotBeSent(t *testing.T) {
+	refuses := errors.New("not this one")
+	for _, test := range []struct {
+		name string
+		out  sarama.ProducerMessage
+		set  func(*sarama.Config)
+		want error
+	}{
+		{"the value cannot be encoded", sarama.ProducerMessage{Value: refusingEncoder{refuses}}, nil, refuses},
+		{"the key cannot be encoded", sarama.ProducerMessage{Key: refusingEncoder{refuses}}, nil, refuses},
+		{"the partition is none", sarama.ProducerMessage{Partition: 100}, nil, sarama.ErrInvalidPartition},
+		{"the partitioner does not want it", sarama.ProducerMessage{}, func(conf *sarama.Config) {
+			conf.Producer.Partitioner = func(string) sarama.Partitioner { return refusingPartitioner{refuses} }
+		}, refuses},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+				b.append(1)
+				calls := 0
+				r := b.start(func(context.Context, []*sarama.ConsumerMessage) ([]*sarama.ProducerMessage, error) {
+					calls++
+					good, bad := sarama.ProducerMessage{Topic: "out"}, test.out
+					bad.Topic = "out"
+					return []*sarama.ProducerMessage{&good, &bad}, nil
+				}, func(conf *sarama.Config, o *sarama.PipelineOptions) {
+					if o.Retry.Max = 2; test.set != nil {
+						test.set(conf)
+					}
+				})
+				select {
+				case <-r.done:
+				case <-time.After(time.Hour):
+					t.Errorf("Run goes on after %d calls of Transform", calls)
+					r.cancel()
+				}
+				if <-r.done; !errors.Is(r.err, test.want) || calls != 3 {
+					t.Errorf("Run: %v after %d calls", r.err, calls)
+				}
+				_ = r.Close()
+			})
+		})
+	}
+}

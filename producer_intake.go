@@ -320,7 +320,7 @@ func (in *intake) accept(a acceptedMessage) {
 func (in *intake) catch(handler func(any), a acceptedMessage) {
 	if r := recover(); r != nil {
 		handler(r)
-		in.refuse(a, fmt.Errorf("kafka: panic while the message was taken: %v", r))
+		in.refuse(a, a.ref.ofMessage(fmt.Errorf("kafka: panic while the message was taken: %v", r)))
 	}
 }
 
