@@ -260,8 +260,11 @@ func newPipeline(groupID string, client Client, options PipelineOptions) (*Pipel
 // When ctx ends, Run waits for Transform to return; the transaction under way
 // is ended if its coordinator answers within min(Net.ReadTimeout, 5 s).
 func (p *Pipeline) Run(ctx context.Context, topics []string, transform Transform) error {
-	if transform == nil {
+	switch {
+	case transform == nil:
 		return ConfigurationError("the Transform to run is nil")
+	case len(topics) == 0:
+		return ConfigurationError("there are no topics to run with")
 	}
 	if p.life.Err() != nil {
 		return ErrClosedConsumerGroup

@@ -575,3 +575,24 @@ func TestPipelineCommitsWhereItBeginsFirst(t *testing.T) {
 		r.stop()
 	})
 }
+
+// TestPipelineNeedsTopics and a Transform; nothing begins without.
+func TestPipelineNeedsTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+		p, err := sarama.NewPipeline(b.cluster.Addrs(), "group", b.config(), sarama.PipelineOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wrong sarama.ConfigurationError
+		if err := p.Run(ctx, nil, copyMessages); !errors.As(err, &wrong) {
+			t.Errorf("Run without topics: %v", err)
+		}
+		if err := p.Run(ctx, []string{"in"}, nil); !errors.As(err, &wrong) {
+			t.Errorf("Run without a Transform: %v", err)
+		}
+	})
+}
