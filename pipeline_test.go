@@ -596,3 +596,33 @@ func TestPipelineNeedsTopics(t *testing.T) {
 		}
 	})
 }
+
+// TestPipelineSaysWhyAPartitionCannotBeConsumed, and which one.
+func TestPipelineSaysWhyAPartitionCannotBeConsumed(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(b *pipelineBench, conf *sarama.Config)
+		want error
+		told int // before Run ends
+	}{
+		{"rights are missing", func(b *pipelineBench, _ *sarama.Config) {
+			b.cluster.Fail(fakekafka.ListOffsets, "in", 3, sarama.ErrTopicAuthorizationFailed, -1)
+		}, sarama.ErrTopicAuthorizationFailed, 0},
+		{"the offset is gone", func(b *pipelineBench, conf *sarama.Config) {
+			conf.Consumer.Group.ResetInvalidOffsets = false
+			mustTxn(b.t, "SetOffset", b.cluster.SetOffset("group", "in", 3, 1000))
+		}, sarama.ErrOffsetOutOfRange, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+				r := b.start(copyMessages, func(conf *sarama.Config, _ *sarama.PipelineOptions) { test.do(b, conf) })
+				<-r.done
+				if !errors.Is(r.err, test.want) || !strings.Contains(r.err.Error(), "in/3") || len(r.seen()) != test.told {
+					t.Errorf("Run: %v, OnError was told %v", r.err, r.seen())
+				}
+				_ = r.Close()
+			})
+		})
+	}
+}
