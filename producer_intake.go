@@ -36,6 +36,7 @@ type intake struct {
 	shut    bool          // what comes is refused
 	txnOpen bool          // messages are part of the transaction; without one they are refused, where there are transactions
 	txnEnd  *txnCall      // waits for messages that wait for their topic
+	txnBy   time.Time     // until when
 	drained bool          // the owner was told that no more comes
 	giveUp  time.Time     // after Close: when waiting messages are failed
 	ended   bool
@@ -146,7 +147,7 @@ func (in *intake) endBurst() time.Duration {
 			wait = min(wait, in.flush(slot))
 		}
 	}
-	wait = min(wait, in.sweep())
+	wait = min(wait, in.sweep(), in.txnOverdue())
 	in.handOver()
 	if in.txnEnd != nil && in.waiting == 0 {
 		in.passTxnEnd()

@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // The methods of producers that are about transactions, and what the intake
@@ -129,7 +130,24 @@ func (in *intake) txnCalled(c *txnCall) {
 		return
 	}
 	in.txnOpen, in.txnEnd = false, c
+	in.txnBy = time.Now().Add(in.p.conf.Producer.Transaction.Timeout)
 	in.p.owner.mail.send(txnEnding{c})
+}
+
+// txnOverdue gives up on messages whose topic has kept the end of the
+// transaction waiting for as long as the coordinator would leave it open. It
+// returns how long there is until then.
+func (in *intake) txnOverdue() time.Duration {
+	if in.txnEnd == nil || in.waiting == 0 {
+		return never
+	}
+	if left := time.Until(in.txnBy); left > 0 {
+		return left
+	}
+	for _, t := range in.topics {
+		in.failWaiting(t, &timeoutError{"topic " + t.name + " was not found for the transaction", in.p.conf.Producer.Transaction.Timeout})
+	}
+	return never
 }
 
 // passTxnEnd tells the owner that it has all messages of the transaction.

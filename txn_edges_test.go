@@ -181,3 +181,43 @@ func TestRefusedMessageIsInTheStateBeforeItComesBack(t *testing.T) {
 		mustTxn(t, "AbortTxn", async.AbortTxn())
 	}
 }
+
+// TestTransactionEndsThoughATopicIsAskedForMuchLonger than the coordinator would
+// leave it open.
+func TestTransactionEndsThoughATopicIsAskedForMuchLonger(t *testing.T) {
+	for _, commits := range []bool{true, false} {
+		t.Run(fmt.Sprint(commits), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := txnCluster(t, false)
+				conf := txnConf(cluster)
+				conf.Metadata.Retry.Max = 10_000
+				p, err := sarama.NewAsyncProducer(cluster.Addrs(), conf)
+				mustTxn(t, "NewAsyncProducer", err)
+				mustTxn(t, "BeginTxn", p.BeginTxn())
+				p.Input() <- &sarama.ProducerMessage{Topic: "nowhere"}
+				cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
+					if r.API == fakekafka.Metadata {
+						return &fakekafka.Reply{Errors: map[fakekafka.TopicPartition]sarama.KError{{Topic: "nowhere", Partition: -1}: sarama.ErrLeaderNotAvailable}}
+					}
+					return nil
+				})
+				begun := time.Now()
+				if commits {
+					if err = p.CommitTxn(); err == nil || p.TxnStatus() != stAbortable {
+						t.Errorf("CommitTxn: %v, %v", err, p.TxnStatus())
+					}
+				}
+				mustTxn(t, "AbortTxn", p.AbortTxn())
+				if took := time.Since(begun); took > 2*conf.Producer.Transaction.Timeout {
+					t.Errorf("it took %v", took)
+				}
+				p.AsyncClose()
+				if e := <-p.Errors(); e == nil || e.Err == nil {
+					t.Errorf("the message: %v", e)
+				}
+				for range p.Errors() {
+				}
+			})
+		})
+	}
+}
