@@ -3,6 +3,7 @@ package sarama
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -50,6 +51,7 @@ func (c *groupClaim) run() {
 	if err != nil {
 		if c.ctx.Err() == nil {
 			s.group.report(c.at.topic, c.at.partition, err)
+			s.end(fmt.Errorf("%w: %s/%d cannot be consumed: %w", ErrSessionConsumeClaimExited, c.at.topic, c.at.partition, err))
 		}
 		return
 	}

@@ -80,10 +80,11 @@ type PipelineOptions struct {
 
 	Retry struct {
 		// Max is how often a batch is tried again that has failed for a reason
-		// which may be in the messages or in Transform: its error, or messages
-		// that brokers refuse. Then Run returns the error. 5 by default, negative:
-		// not at all. What only time can help, brokers that are away and
-		// rebalances, is tried again without limit.
+		// which may be in the messages or in Transform: its error, messages that
+		// cannot be encoded or have no partition, or that brokers refuse. Then Run
+		// returns the error. 5 by default, negative: not at all. What only time
+		// can help, brokers that are away and rebalances, is tried again without
+		// limit.
 		Max int
 		// Backoff is the wait before the first attempt after a failure, 100 ms by
 		// default. It doubles with each failure in a row, up to BackoffMax, 10 s
@@ -149,7 +150,7 @@ type Pipeline struct {
 	opts       PipelineOptions
 	backoff    func(retries, maxRetries int) time.Duration
 	group      ConsumerGroup
-	producer   SyncProducer
+	producer   *syncProducer
 	life       context.Context // ends when Close is called
 	end        context.CancelFunc
 	ran        chan struct{} // closed when Run has returned
@@ -233,7 +234,7 @@ func newPipeline(groupID string, client Client, options PipelineOptions) (*Pipel
 	p := &Pipeline{
 		groupID: groupID, client: client, conf: client.Config(), opts: options,
 		backoff: NewExponentialBackoff(options.Retry.Backoff, options.Retry.BackoffMax),
-		group:   group, producer: producer, ran: make(chan struct{}), closed: make(chan struct{}),
+		group:   group, producer: producer.(*syncProducer), ran: make(chan struct{}), closed: make(chan struct{}),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p, nil
@@ -245,7 +246,8 @@ func newPipeline(groupID string, client Client, options PipelineOptions) (*Pipel
 //
 //   - a *TransformError, when Transform has failed Retry.Max times more than
 //     once in a row;
-//   - what brokers refuse messages or the group for, after as many attempts;
+//   - what brokers refuse messages or the group for, or what is wrong with a
+//     message before it is sent, after as many attempts;
 //   - at once, what nothing helps: ErrProducerFenced, when another producer has
 //     the transactional id or the coordinator has aborted a transaction that
 //     took longer than Producer.Transaction.Timeout; ErrFencedInstancedId, when
@@ -258,8 +260,11 @@ func newPipeline(groupID string, client Client, options PipelineOptions) (*Pipel
 // When ctx ends, Run waits for Transform to return; the transaction under way
 // is ended if its coordinator answers within min(Net.ReadTimeout, 5 s).
 func (p *Pipeline) Run(ctx context.Context, topics []string, transform Transform) error {
-	if transform == nil {
+	switch {
+	case transform == nil:
 		return ConfigurationError("the Transform to run is nil")
+	case len(topics) == 0:
+		return ConfigurationError("there are no topics to run with")
 	}
 	if p.life.Err() != nil {
 		return ErrClosedConsumerGroup
@@ -353,7 +358,8 @@ func (p *Pipeline) succeeded() { p.failures, p.troubles = 0, 0 }
 
 // Close ends Run as the end of its context does, leaves the group, and closes
 // the producer and what NewPipeline has made besides. It waits for Run to
-// return, and so for Transform. Further calls wait for the first.
+// return, and so for Transform and OnError, which must not call it. Further
+// calls wait for the first.
 func (p *Pipeline) Close() error {
 	p.closing.Do(func() {
 		go withRecover(p.close)

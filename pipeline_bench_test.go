@@ -171,6 +171,16 @@ func (b *pipelineBench) wantCommitted() {
 	}
 }
 
+// wantNothingConsumed wants nothing to be committed but where the group begins.
+func (b *pipelineBench) wantNothingConsumed() {
+	b.t.Helper()
+	for _, c := range b.cluster.Commits("group") {
+		if c.Offset > 0 {
+			b.t.Errorf("committed: %v", c)
+		}
+	}
+}
+
 // readCommitted reads values of a partition until there are n, and then until
 // no more have come for a while.
 func readCommitted(consumer sarama.Consumer, topic string, partition int32, n int) (values []string, err error) {

@@ -66,13 +66,15 @@ const (
 // or Transform.
 func pipelineCure(err error) cure {
 	switch {
-	case errors.As(err, new(*TransformError)), isOneOf(err, ErrRebalanceTimedOut, ErrSessionConsumeClaimExited):
+	case errors.As(err, new(*TransformError)), errors.As(err, new(*messageError)), errors.Is(err, ErrRebalanceTimedOut):
 		return cureAttempts
 	case isOneOf(err, ErrShuttingDown, ErrClosedClient, ErrClosedConsumerGroup, errCallPanicked,
 		ErrFencedInstancedId, ErrInconsistentGroupProtocol, ErrGroupAuthorizationFailed, ErrTopicAuthorizationFailed,
 		ErrInvalidTransactionTimeout, ErrSASLAuthenticationFailed, errNoStrategy),
 		txnFatal(err), errors.As(err, new(ConfigurationError)), errors.As(err, new(*planError)):
 		return cureNone
+	case errors.Is(err, ErrSessionConsumeClaimExited):
+		return cureAttempts
 	case errors.Is(err, ErrTransactionOutcomeUnknown):
 		return cureTime
 	}

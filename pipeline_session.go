@@ -217,7 +217,7 @@ func (s *pipelineSession) loop() error {
 				break
 			}
 			if s.running.Err() != nil || s.hindered(err) {
-				s.drop(nil)
+				s.end() // the session may not know of it yet: what follows would be committed without the batch
 				break
 			}
 			if s.unknown {
@@ -377,10 +377,10 @@ func (s *pipelineSession) messages() []*ConsumerMessage {
 	return msgs
 }
 
-// offsets are those behind the batch.
-func (s *pipelineSession) offsets() map[string][]*PartitionOffsetMetadata {
+// behind are the offsets to commit with chunks.
+func behind(chunks []*pipelineChunk) map[string][]*PartitionOffsetMetadata {
 	next := make(map[topicPartition]int64)
-	for _, k := range s.parts {
+	for _, k := range chunks {
 		next[k.claim.at] = k.next
 	}
 	offsets := make(map[string][]*PartitionOffsetMetadata)
@@ -393,29 +393,60 @@ func (s *pipelineSession) offsets() map[string][]*PartitionOffsetMetadata {
 // attempt has the batch transformed and commits it. After an error nothing is
 // open, or the producer is of no use any more.
 func (s *pipelineSession) attempt() error {
-	var out []*ProducerMessage
-	if msgs := s.messages(); len(msgs) > 0 {
-		var err error
-		if out, err = s.transform(s.work, msgs); err == nil && slices.Contains(out, nil) {
-			err = errNilMessage
-		}
-		if err != nil {
-			return &TransformError{Attempts: 1, Err: err}
+	if err := s.commitBegins(); err != nil {
+		return err
+	}
+	msgs := s.messages()
+	if len(msgs) == 0 {
+		return nil
+	}
+	out, err := s.transform(s.work, msgs)
+	if err == nil && slices.Contains(out, nil) {
+		err = errNilMessage
+	}
+	if err != nil {
+		return &TransformError{Attempts: 1, Err: err}
+	}
+	return s.commit(out, s.parts)
+}
+
+// commitBegins commits where claims begin, before any of their messages: else
+// it would be another place for the next session, if Transform fails until then.
+func (s *pipelineSession) commitBegins() error {
+	var begins []*pipelineChunk
+	for _, k := range s.parts {
+		if len(k.msgs) == 0 {
+			begins = append(begins, k)
 		}
 	}
+	if len(begins) == 0 {
+		return nil
+	}
+	if err := s.commit(nil, begins); err != nil {
+		return err
+	}
+	s.parts = slices.DeleteFunc(s.parts, func(k *pipelineChunk) bool { return len(k.msgs) == 0 })
+	for _, k := range begins {
+		k.claim.held.Add(-1)
+	}
+	return nil
+}
+
+// commit produces messages in a transaction with the offsets behind chunks.
+func (s *pipelineSession) commit(out []*ProducerMessage, chunks []*pipelineChunk) error {
+	s.unknown = false
 	producer := s.p.producer
 	err := producer.BeginTxn()
 	if err != nil {
 		return err
 	}
 	if len(out) > 0 {
-		err = firstCause(producer.SendMessages(out))
+		err = firstCause(producer.sendMarked(out))
 	}
 	if err == nil {
 		who := NewConsumerGroupMetadataFromSession(s.session, s.p.groupID, s.instance())
-		err = producer.AddOffsetsToTxnWithGroupMetadata(s.offsets(), who)
+		err = producer.AddOffsetsToTxnWithGroupMetadata(behind(chunks), who)
 	}
-	s.unknown = false
 	if err == nil {
 		if err = producer.CommitTxn(); err == nil {
 			return nil

@@ -95,9 +95,7 @@ func TestPipelineGivesUpOnTransform(t *testing.T) {
 				if !strings.Contains(r.err.Error(), "pipeline of group group") || !strings.Contains(r.err.Error(), "offset 0") {
 					t.Errorf("the error does not say where: %v", r.err)
 				}
-				if state, _ := b.cluster.Group("group"); len(state.Offsets) > 0 {
-					t.Errorf("committed: %v", state.Offsets)
-				}
+				b.wantNothingConsumed()
 				_ = r.Close()
 			})
 		})
@@ -304,8 +302,8 @@ func TestPipelineStopsSoon(t *testing.T) {
 					if state, _ := b.cluster.Group("group"); len(state.Members) > 0 {
 						t.Errorf("the member has not left: %v", state.Members)
 					}
-					if (test.wait || test.silent >= 0) && len(b.cluster.Commits("group")) > 0 {
-						t.Errorf("committed: %v", b.cluster.Commits("group"))
+					if test.wait || test.silent >= 0 {
+						b.wantNothingConsumed()
 					}
 				})
 			})
@@ -488,4 +486,143 @@ func TestPipelineOfStaticMember(t *testing.T) {
 		b.wantCommitted()
 		second.stop()
 	})
+}
+
+// refusingEncoder is a value that cannot be encoded.
+type refusingEncoder struct{ err error }
+
+func (e refusingEncoder) Encode() ([]byte, error) { return nil, e.err }
+func (e refusingEncoder) Length() int             { return 1 }
+
+// refusingPartitioner places no message.
+type refusingPartitioner struct{ err error }
+
+func (p refusingPartitioner) Partition(*sarama.ProducerMessage, int32) (int32, error) {
+	return 0, p.err
+}
+func (p refusingPartitioner) RequiresConsistency() bool { return true }
+
+// TestPipelineGivesUpOnMessagesThatCannotBeSent: what is wrong is in them, and
+// time does not help.
+func TestPipelineGivesUpOnMessagesThatCannotBeSent(t *testing.T) {
+	refuses := errors.New("not this one")
+	for _, test := range []struct {
+		name string
+		out  sarama.ProducerMessage
+		set  func(*sarama.Config)
+		want error
+	}{
+		{"the value cannot be encoded", sarama.ProducerMessage{Value: refusingEncoder{refuses}}, nil, refuses},
+		{"the key cannot be encoded", sarama.ProducerMessage{Key: refusingEncoder{refuses}}, nil, refuses},
+		{"the partition is none", sarama.ProducerMessage{Partition: 100}, nil, sarama.ErrInvalidPartition},
+		{"the partitioner does not want it", sarama.ProducerMessage{}, func(conf *sarama.Config) {
+			conf.Producer.Partitioner = func(string) sarama.Partitioner { return refusingPartitioner{refuses} }
+		}, refuses},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+				b.append(1)
+				calls := 0
+				r := b.start(func(context.Context, []*sarama.ConsumerMessage) ([]*sarama.ProducerMessage, error) {
+					calls++
+					good, bad := sarama.ProducerMessage{Topic: "out"}, test.out
+					bad.Topic = "out"
+					return []*sarama.ProducerMessage{&good, &bad}, nil
+				}, func(conf *sarama.Config, o *sarama.PipelineOptions) {
+					if o.Retry.Max = 2; test.set != nil {
+						test.set(conf)
+					}
+				})
+				select {
+				case <-r.done:
+				case <-time.After(time.Hour):
+					t.Errorf("Run goes on after %d calls of Transform", calls)
+					r.cancel()
+				}
+				if <-r.done; !errors.Is(r.err, test.want) || calls != 3 {
+					t.Errorf("Run: %v after %d calls", r.err, calls)
+				}
+				_ = r.Close()
+			})
+		})
+	}
+}
+
+// TestPipelineCommitsWhereItBeginsFirst: what comes right after a group has
+// begun at OffsetNewest is not lost when it cannot be transformed before the
+// session ends.
+func TestPipelineCommitsWhereItBeginsFirst(t *testing.T) {
+	eachPipelineKind(t, func(t *testing.T, b *pipelineBench) {
+		for id := range int32(pipelinePartitions) {
+			if _, err := b.cluster.Append("in", id, fakekafka.Record{Value: []byte("from before")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		newest := func(conf *sarama.Config, o *sarama.PipelineOptions) {
+			conf.Consumer.Offsets.Initial, o.BatchMaxWait = sarama.OffsetNewest, 10*time.Second
+		}
+		stuck := b.start(func(ctx context.Context, _ []*sarama.ConsumerMessage) ([]*sarama.ProducerMessage, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, newest)
+		time.Sleep(5 * time.Second)
+		b.append(10)
+		time.Sleep(10 * time.Second)
+		stuck.stop()
+		r := b.start(copyMessages, newest)
+		b.wantCommitted()
+		r.stop()
+	})
+}
+
+// TestPipelineNeedsTopics and a Transform; nothing begins without.
+func TestPipelineNeedsTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+		p, err := sarama.NewPipeline(b.cluster.Addrs(), "group", b.config(), sarama.PipelineOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wrong sarama.ConfigurationError
+		if err := p.Run(ctx, nil, copyMessages); !errors.As(err, &wrong) {
+			t.Errorf("Run without topics: %v", err)
+		}
+		if err := p.Run(ctx, []string{"in"}, nil); !errors.As(err, &wrong) {
+			t.Errorf("Run without a Transform: %v", err)
+		}
+	})
+}
+
+// TestPipelineSaysWhyAPartitionCannotBeConsumed, and which one.
+func TestPipelineSaysWhyAPartitionCannotBeConsumed(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(b *pipelineBench, conf *sarama.Config)
+		want error
+		told int // before Run ends
+	}{
+		{"rights are missing", func(b *pipelineBench, _ *sarama.Config) {
+			b.cluster.Fail(fakekafka.ListOffsets, "in", 3, sarama.ErrTopicAuthorizationFailed, -1)
+		}, sarama.ErrTopicAuthorizationFailed, 0},
+		{"the offset is gone", func(b *pipelineBench, conf *sarama.Config) {
+			conf.Consumer.Group.ResetInvalidOffsets = false
+			mustTxn(b.t, "SetOffset", b.cluster.SetOffset("group", "in", 3, 1000))
+		}, sarama.ErrOffsetOutOfRange, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPipelineBench(t, pipelineKinds[0], fakekafka.Options{})
+				r := b.start(copyMessages, func(conf *sarama.Config, _ *sarama.PipelineOptions) { test.do(b, conf) })
+				<-r.done
+				if !errors.Is(r.err, test.want) || !strings.Contains(r.err.Error(), "in/3") || len(r.seen()) != test.told {
+					t.Errorf("Run: %v, OnError was told %v", r.err, r.seen())
+				}
+				_ = r.Close()
+			})
+		})
+	}
 }

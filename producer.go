@@ -102,9 +102,13 @@ func (p *producer) initProducerID() (*producerID, error) {
 		if err == nil && resp.Err != ErrNoError {
 			err = resp.Err
 		}
+		var id producerID
 		if err == nil {
-			DebugLogger.Printf("producer/txnmanager obtained a producer id: %d and epoch %d\n", resp.ProducerID, resp.ProducerEpoch)
-			return &producerID{id: resp.ProducerID, epoch: resp.ProducerEpoch}, nil
+			id, err = resp.numbers()
+		}
+		if err == nil {
+			DebugLogger.Printf("producer/txnmanager obtained a producer id: %d and epoch %d\n", id.id, id.epoch)
+			return &id, nil
 		}
 		if !mayInitAgain(err) || attempt >= retry.Max || p.client.Closed() {
 			return nil, fmt.Errorf("kafka: obtaining a producer id: %w", err)
@@ -222,6 +226,16 @@ func (p *producer) settled(b *batch) {
 	}
 	p.budget.release(b.held)
 	b.free()
+}
+
+// refused gives a message back that is part of no batch; for an async producer
+// it has size of the budget.
+func (p *producer) refused(m *ProducerMessage, ref syncRef, err error, size int64) {
+	if ref.call != nil {
+		ref.settle(err)
+		return
+	}
+	p.deliverer.fail(m, err, size)
 }
 
 // deliverTo writes a success into its message.

@@ -36,6 +36,7 @@ type intake struct {
 	shut    bool          // what comes is refused
 	txnOpen bool          // messages are part of the transaction; without one they are refused, where there are transactions
 	txnEnd  *txnCall      // waits for messages that wait for their topic
+	txnBy   time.Time     // until when
 	drained bool          // the owner was told that no more comes
 	giveUp  time.Time     // after Close: when waiting messages are failed
 	ended   bool
@@ -146,7 +147,7 @@ func (in *intake) endBurst() time.Duration {
 			wait = min(wait, in.flush(slot))
 		}
 	}
-	wait = min(wait, in.sweep())
+	wait = min(wait, in.sweep(), in.txnOverdue())
 	in.handOver()
 	if in.txnEnd != nil && in.waiting == 0 {
 		in.passTxnEnd()
@@ -320,7 +321,7 @@ func (in *intake) accept(a acceptedMessage) {
 func (in *intake) catch(handler func(any), a acceptedMessage) {
 	if r := recover(); r != nil {
 		handler(r)
-		in.refuse(a, fmt.Errorf("kafka: panic while the message was taken: %v", r))
+		in.refuse(a, a.ref.ofMessage(fmt.Errorf("kafka: panic while the message was taken: %v", r)))
 	}
 }
 
@@ -329,19 +330,14 @@ const messageOverhead = 128
 
 // refuse gives a message back that is part of no batch.
 func (in *intake) refuse(a acceptedMessage, err error) {
-	if in.p.txn != nil {
-		in.txnRefused(&a, err)
-	}
-	if a.ref.call == nil {
-		if !a.held {
-			in.hold(&a)
-		}
-		in.p.deliverer.fail(a.msg, err, a.size)
-		return
-	}
-	a.ref.settle(err)
-	if a.held {
+	switch {
+	case a.ref.call == nil && !a.held:
+		in.hold(&a)
+	case a.ref.call != nil && a.held:
 		in.taken.add(-1, -a.size)
+	}
+	if in.p.txn == nil || !in.txnRefused(&a, err) {
+		in.p.refused(a.msg, a.ref, err, a.size)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -16,6 +17,14 @@ type producerID struct {
 	epoch  int16
 	spent  bool // the last epoch was given up: another id is needed
 	asking bool // it was asked for
+}
+
+// numbers are those that an answer without an error code gives.
+func (r *InitProducerIDResponse) numbers() (producerID, error) {
+	if r.ProducerID < 0 || r.ProducerEpoch < 0 {
+		return producerID{}, fmt.Errorf("%w: InitProducerId gives the producer id %d and the epoch %d", ErrTxnUnableToParseResponse, r.ProducerID, r.ProducerEpoch)
+	}
+	return producerID{id: r.ProducerID, epoch: r.ProducerEpoch}, nil
 }
 
 // numbered reports whether a batch keeps the numbers that it has.
@@ -115,8 +124,12 @@ func (o *owner) idAsked(l idAsked) {
 	if l.err == nil && l.resp.Err != ErrNoError {
 		l.err = l.resp.Err
 	}
+	var next producerID
 	if l.err == nil {
-		o.id.id, o.id.epoch, o.id.spent = l.resp.ProducerID, l.resp.ProducerEpoch, false
+		next, l.err = l.resp.numbers()
+	}
+	if l.err == nil {
+		o.id = next
 		Logger.Printf("producer/txnmanager obtained new producer id %d\n", o.id.id)
 	}
 	for p := range o.holding {

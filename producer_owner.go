@@ -173,7 +173,7 @@ func (o *owner) readMail() {
 		case txnBarrier:
 			o.txn.barrier = item.call == o.txn.call
 		case txnRefused:
-			o.txnFail(item.err)
+			o.txnRefused(item)
 		case txnOffered:
 			o.txnOffered(item)
 		case intakeDrained:

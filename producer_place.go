@@ -26,7 +26,7 @@ func (in *intake) place(t *producerTopic, a acceptedMessage, fresh bool) {
 		return
 	}
 	if err := in.choose(t, a.msg, ids); err != nil {
-		in.refuse(a, err)
+		in.refuse(a, a.ref.ofMessage(err))
 		return
 	}
 	key, err := in.encode(a.msg.Key)
@@ -35,7 +35,7 @@ func (in *intake) place(t *producerTopic, a acceptedMessage, fresh bool) {
 		value, err = in.encode(a.msg.Value)
 	}
 	if err != nil {
-		in.refuse(a, err)
+		in.refuse(a, a.ref.ofMessage(err))
 		return
 	}
 	in.add(t, a, key, value)

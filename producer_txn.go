@@ -83,8 +83,13 @@ type (
 	txnBegun   struct{ call *txnCall } // what was sent before BeginTxn has been refused
 	txnEnding  struct{ call *txnCall } // no message is taken any more
 	txnBarrier struct{ call *txnCall } // and all that were taken have come
-	txnRefused struct{ err error }     // a message that is part of no batch
-	txnOffered struct {                // AddOffsetsToTxn
+	txnRefused struct {                // a message that is part of no batch
+		msg  *ProducerMessage
+		ref  syncRef
+		size int64
+		err  error
+	}
+	txnOffered struct { // AddOffsetsToTxn
 		offsets *txnOffsets
 		reply   chan error // of capacity 1
 	}
@@ -138,6 +143,12 @@ func (o *owner) txnFail(err error) {
 	case t.is(ProducerTxnFlagInTransaction | ProducerTxnFlagCommittingTransaction | ProducerTxnFlagInError):
 		o.txnTrouble(err)
 	}
+}
+
+// txnRefused gives back a message that is part of no batch.
+func (o *owner) txnRefused(l txnRefused) {
+	o.txnFail(l.err)
+	o.p.refused(l.msg, l.ref, l.err, l.size)
 }
 
 // txnTrouble puts the transaction into an error state.
@@ -408,7 +419,7 @@ func (o *owner) txnEnded(j *txnEnd, err error) {
 		o.txnComplete(j.next)
 		return
 	}
-	if errors.Is(err, errAbandoned) {
+	if err == errAbandoned { // it was not begun
 		err = ErrShuttingDown
 	}
 	o.txnTrouble(err)

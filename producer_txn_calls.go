@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // The methods of producers that are about transactions, and what the intake
@@ -82,6 +83,10 @@ func (p *producer) AddOffsetsToTxnWithGroupMetadata(offsets map[string][]*Partit
 		}
 		for _, at := range list { // copies: the user may change his
 			own := *at
+			if at.Metadata != nil {
+				text := *at.Metadata
+				own.Metadata = &text
+			}
 			given[topic] = append(given[topic], &own)
 		}
 	}
@@ -125,7 +130,24 @@ func (in *intake) txnCalled(c *txnCall) {
 		return
 	}
 	in.txnOpen, in.txnEnd = false, c
+	in.txnBy = time.Now().Add(in.p.conf.Producer.Transaction.Timeout)
 	in.p.owner.mail.send(txnEnding{c})
+}
+
+// txnOverdue gives up on messages whose topic has kept the end of the
+// transaction waiting for as long as the coordinator would leave it open. It
+// returns how long there is until then.
+func (in *intake) txnOverdue() time.Duration {
+	if in.txnEnd == nil || in.waiting == 0 {
+		return never
+	}
+	if left := time.Until(in.txnBy); left > 0 {
+		return left
+	}
+	for _, t := range in.topics {
+		in.failWaiting(t, &timeoutError{"topic " + t.name + " was not found for the transaction", in.p.conf.Producer.Transaction.Timeout})
+	}
+	return never
 }
 
 // passTxnEnd tells the owner that it has all messages of the transaction.
@@ -136,15 +158,17 @@ func (in *intake) passTxnEnd() {
 	}
 }
 
-// txnRefused tells the owner of a message of the transaction that has failed
-// before it was part of a batch. One that its caller has given up on does not
-// count, nor one that was never part of the transaction.
-func (in *intake) txnRefused(a *acceptedMessage, err error) {
+// txnRefused gives a message of the transaction that has failed before it was
+// part of a batch to the owner: it gives it back once the state says so. It
+// reports false where that is no failure of the transaction: where its caller
+// has given up on the message, or it was never part of it.
+func (in *intake) txnRefused(a *acceptedMessage, err error) bool {
 	if !in.txnOpen && in.txnEnd == nil || errors.Is(err, ErrTransactionNotReady) || errors.Is(err, errCancelled) {
-		return
+		return false
 	}
 	if in.shut && !a.held {
-		return
+		return false
 	}
-	in.p.owner.mail.send(txnRefused{err})
+	in.p.owner.mail.send(txnRefused{a.msg, a.ref, a.size, err})
+	return true
 }

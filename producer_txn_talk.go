@@ -277,7 +277,10 @@ func (n *negotiator) initProducerID(now producerID) (next producerID, err error)
 		if err == nil {
 			err = coordinatorError(resp.Err)
 		}
-		next = producerID{id: resp.ProducerID, epoch: resp.ProducerEpoch}
+		if err != nil {
+			return err
+		}
+		next, err = resp.numbers()
 		return err
 	})
 	if err == nil {
@@ -365,8 +368,11 @@ func (j *txnEnd) do(n *negotiator) error {
 		return nil
 	}
 	next, err := n.initProducerID(j.id)
-	if err == nil {
+	switch {
+	case err == nil:
 		j.next = next
+	case j.commit: // it was carried out, whatever there is no epoch for
+		err = fmt.Errorf("%w: %w", ErrTransactionOutcomeUnknown, err)
 	}
 	return err
 }
@@ -387,6 +393,7 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 			uncertain = uncertain || wrote
 			return err
 		}
+		uncertain = uncertain || mayHaveEnded(resp.Err)
 		return coordinatorError(resp.Err)
 	})
 	if err != nil {
@@ -400,6 +407,18 @@ func (j *txnEnd) end(n *negotiator) (renewed bool, err error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// mayHaveEnded tells the answers that a coordinator also gives where the end of
+// a transaction is in its log: replicas were too slow, or it has lost the log
+// meanwhile. The next coordinator may carry it out.
+func mayHaveEnded(code KError) bool {
+	switch code {
+	case ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrUnknown, ErrNetworkException,
+		ErrRequestTimedOut, ErrNotEnoughReplicasAfterAppend, ErrUnknownTopicOrPartition, ErrNotLeaderForPartition, ErrKafkaStorageError:
+		return true
+	}
+	return false
 }
 
 // commitOffsets makes a group's offsets part of the transaction: its

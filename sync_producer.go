@@ -139,6 +139,7 @@ type syncCall struct {
 	pending atomic.Int32 // messages not settled
 	done    chan struct{}
 	errs    []error // by message; written before pending is lowered
+	marks   bool    // errors of the user's code are to be messageErrors; constant
 	one     [1]*ProducerMessage
 	oneErr  [1]error
 
@@ -161,6 +162,20 @@ const (
 type syncRef struct {
 	call  *syncCall
 	index int
+}
+
+// messageError is an error of the user's code about a message: of its Encoders,
+// or of the Partitioner.
+type messageError struct{ error }
+
+func (e *messageError) Unwrap() error { return e.error }
+
+// ofMessage makes a messageError of an error, where the call wants that.
+func (r syncRef) ofMessage(err error) error {
+	if r.call != nil && r.call.marks {
+		return &messageError{err}
+	}
+	return err
 }
 
 // syncChunk is messages of a call on their way to the intake.
@@ -259,7 +274,18 @@ func (p *syncProducer) SendMessage(msg *ProducerMessage) (partition int32, offse
 }
 
 func (p *syncProducer) SendMessages(msgs []*ProducerMessage) error {
+	return p.sendAll(newSyncCall(len(msgs)), msgs)
+}
+
+// sendMarked is SendMessages that tells what has gone wrong in the user's code:
+// such errors are messageErrors.
+func (p *syncProducer) sendMarked(msgs []*ProducerMessage) error {
 	c := newSyncCall(len(msgs))
+	c.marks = true
+	return p.sendAll(c, msgs)
+}
+
+func (p *syncProducer) sendAll(c *syncCall, msgs []*ProducerMessage) error {
 	p.feed(c, msgs, nil)
 	if len(msgs) > 0 {
 		<-c.done
