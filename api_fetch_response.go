@@ -42,7 +42,8 @@ type FetchResponseBlock struct {
 	// Deprecated: use RecordsSet.
 	Records    *Records
 	RecordsSet []*Records
-	// Partial says that the records end within a batch.
+	// Partial says that the records end within the first batch, or, in formats
+	// before Kafka 0.11, within any message: more bytes are to be asked for.
 	Partial bool
 	// CurrentLeader and DivergingEpoch, where the broker says so; from version
 	// 12 on (KIP-951, KIP-320).

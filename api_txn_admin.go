@@ -198,6 +198,7 @@ func (r *ListTransactionsRequest) meta() (*api, *int16) { return apiListTransact
 func (r *ListTransactionsRequest) layout(c *wire.Codec) {
 	c.Strings(&r.StateFilters)
 	c.Int64s(&r.ProducerIDFilters)
+	needs(c, 1, &r.DurationFilter, r.DurationFilter > 0)
 	if c.From(1) {
 		c.Int64(&r.DurationFilter)
 	} else if !c.Writing() {

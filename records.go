@@ -223,7 +223,7 @@ func (r *Records) append(dst []byte) ([]byte, error) {
 
 // readRecords shows what a response has for a partition: one Records for each
 // batch, and for each run of messages. partial says that the bytes end within
-// a batch or message.
+// the first batch, or within a message.
 func readRecords(raw []byte) (list []*Records, partial bool, err error) {
 	sets := messageSetReader{limit: int(MaxDecompressedBatchSize)}
 	for len(raw) > 0 {
@@ -240,10 +240,10 @@ func readRecords(raw []byte) (list []*Records, partial bool, err error) {
 		}
 		batch, rest, err := record.Next(raw)
 		if tooShort := (*record.PartialError)(nil); errors.As(err, &tooShort) {
-			if len(list) == 0 {
-				list = append(list, &Records{RecordBatch: &RecordBatch{PartialTrailingRecord: true}})
+			if len(list) > 0 {
+				return list, false, nil // brokers cut off what is beyond the limit
 			}
-			return list, true, nil
+			return []*Records{{RecordBatch: &RecordBatch{PartialTrailingRecord: true}}}, true, nil
 		}
 		if err != nil {
 			return list, false, batchError(err)

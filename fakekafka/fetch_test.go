@@ -122,16 +122,15 @@ func TestFetchLimits(t *testing.T) {
 	for name, test := range map[string]struct {
 		maxBytes, partitionMaxBytes int32
 		want                        [2]int // complete batches
-		partial                     [2]bool
 	}{
-		"all":                            {1 << 20, 1 << 20, [2]int{10, 10}, [2]bool{}},
-		"partition, to the byte":         {1 << 20, 3 * size, [2]int{3, 3}, [2]bool{}},
-		"partition, within a batch":      {1 << 20, 3*size + 500, [2]int{3, 3}, [2]bool{true, true}},
-		"response ends first partition":  {4 * size, 1 << 20, [2]int{4, 0}, [2]bool{}},
-		"response ends second partition": {12*size + 100, 1 << 20, [2]int{10, 2}, [2]bool{false, true}},
-		"first batch is larger":          {1 << 20, 10, [2]int{1, 0}, [2]bool{}},
-		"nothing at all":                 {0, 0, [2]int{1, 0}, [2]bool{}},
-		"second within first batch":      {size + 100, size, [2]int{1, 0}, [2]bool{}},
+		"all":                            {1 << 20, 1 << 20, [2]int{10, 10}},
+		"partition, to the byte":         {1 << 20, 3 * size, [2]int{3, 3}},
+		"partition, within a batch":      {1 << 20, 3*size + 500, [2]int{3, 3}},
+		"response ends first partition":  {4 * size, 1 << 20, [2]int{4, 0}},
+		"response ends second partition": {12*size + 100, 1 << 20, [2]int{10, 2}},
+		"first batch is larger":          {1 << 20, 10, [2]int{1, 0}},
+		"nothing at all":                 {0, 0, [2]int{1, 0}},
+		"second within first batch":      {size + 100, size, [2]int{1, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := &sarama.FetchRequest{Version: 12, MaxBytes: test.maxBytes, SessionEpoch: -1}
@@ -145,7 +144,7 @@ func TestFetchLimits(t *testing.T) {
 				if got > 0 && block.RecordsSet[got-1].RecordBatch.PartialTrailingRecord {
 					got--
 				}
-				if got != test.want[p] || block.Partial != test.partial[p] {
+				if got != test.want[p] || block.Partial {
 					t.Errorf("partition %d: %d batches, partial %v", p, got, block.Partial)
 				}
 			}
