@@ -224,7 +224,7 @@ func functionalMovingLeaders(t *testing.T, s *site) {
 	if s.brokers == 1 {
 		t.Skip("there is one broker")
 	}
-	const messages = 3000
+	const messages, moves = 1500, 6
 	topic := s.topic(t, chaosPartitions, nil)
 	conf := s.config()
 	conf.Producer.Partitioner, conf.Producer.Idempotent = sarama.NewManualPartitioner, true
@@ -238,8 +238,8 @@ func functionalMovingLeaders(t *testing.T, s *site) {
 		t.Fatal(err)
 	}
 	for i := range messages {
-		if i%500 == 250 {
-			s.moveLeaders(t, topic, i/500)
+		if each := messages / moves; i%each == each/2 {
+			s.moveLeaders(t, topic, i/each)
 		}
 		if _, offset, err := p.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(fmt.Sprint(i))}); err != nil || offset != int64(i) {
 			t.Fatalf("message %d: offset %d, %v", i, offset, err)
