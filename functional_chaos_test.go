@@ -53,7 +53,11 @@ func TestFunctionalChaos(t *testing.T) {
 				defer close(stop)
 				s.trouble(t, topic, full)
 			})
-			acked := s.chaosProduce(t, topic, idempotent, messages, stop)
+			pause := 12 * time.Millisecond
+			if !full {
+				pause *= 4 // what is sent while there is trouble is enough
+			}
+			acked := s.chaosProduce(t, topic, idempotent, messages, pause, stop)
 			troubled.Wait()
 			first := read(acked)
 			again := make([][]uint64, chaosPartitions)
@@ -112,9 +116,9 @@ func checkChaos(t *testing.T, logs [][]uint64, acked []uint64, idempotent bool) 
 }
 
 // chaosProduce sends numbered messages until the trouble is over, but no fewer
-// than asked for, and returns how many of each partition were acknowledged.
-// Each must be.
-func (s *site) chaosProduce(t *testing.T, topic string, idempotent bool, messages int, stop <-chan struct{}) []uint64 {
+// than asked for, some after each pause, and returns how many of each partition
+// were acknowledged. Each must be.
+func (s *site) chaosProduce(t *testing.T, topic string, idempotent bool, messages int, pause time.Duration, stop <-chan struct{}) []uint64 {
 	conf := s.config()
 	conf.Producer.Partitioner = sarama.NewManualPartitioner
 	conf.Producer.Idempotent = idempotent
@@ -154,7 +158,7 @@ func (s *site) chaosProduce(t *testing.T, topic string, idempotent bool, message
 		select {
 		case <-stop:
 			over = true
-		case <-time.After(12 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 	p.AsyncClose()

@@ -48,10 +48,7 @@ func TestFunctionalExactlyOnce(t *testing.T) {
 	if !full {
 		runs, times = runs[:1], 1
 	}
-	s := startKafka(t, "4.3.1", 3, map[string]string{
-		"group.min.session.timeout.ms": "1000", "group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "3000",
-		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500", "min.insync.replicas": "2",
-	})
+	s := sharedKafka(t)
 	for _, run := range runs {
 		t.Run(run.name, func(t *testing.T) { s.exactlyOnce(t, run, times) })
 	}
@@ -60,9 +57,13 @@ func TestFunctionalExactlyOnce(t *testing.T) {
 // exactlyOnce makes as many kills and zombies as it is told.
 func (s *site) exactlyOnce(t *testing.T, run eosRun, times int) {
 	begun := time.Now()
+	insync := map[string]string{"min.insync.replicas": "2"}
 	job := eosJob{
-		Addrs: s.addrs, Group: s.group(t), In: s.topic(t, eosPartitions, nil), Out: s.topic(t, eosPartitions, nil),
+		Addrs: s.addrs, Group: s.group(t), In: s.topic(t, eosPartitions, insync), Out: s.topic(t, eosPartitions, insync),
 		Version: run.version.String(), Newer: run.kind.strategy == nil, Assignor: run.kind.assignor, Strategy: run.kind.name,
+	}
+	if job.Newer {
+		s.shortSession(t, job.Group, 3*time.Second)
 	}
 	over := make(chan struct{})
 	var sent []int

@@ -32,8 +32,8 @@ func (s *site) groupConfig(kind groupKind) *sarama.Config {
 	} else {
 		conf.Consumer.Group.Protocol, conf.Consumer.Group.ServerAssignor = sarama.ConsumerGroupProtocolConsumer, kind.assignor
 	}
-	conf.Consumer.Group.Session.Timeout, conf.Consumer.Group.Heartbeat.Interval = 6*time.Second, 100*time.Millisecond
-	conf.Consumer.Group.Rebalance.Timeout = 10 * time.Second
+	conf.Consumer.Group.Session.Timeout, conf.Consumer.Group.Heartbeat.Interval = 20*time.Second, 100*time.Millisecond
+	conf.Consumer.Group.Rebalance.Timeout = 30 * time.Second
 	conf.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
 	conf.Consumer.Offsets.Initial = sarama.OffsetOldest
 	conf.Producer.Partitioner = sarama.NewManualPartitioner

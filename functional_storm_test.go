@@ -38,7 +38,7 @@ func stormSeconds(t *testing.T) (seconds int, full bool) {
 // long it took to leave is logged and, in a full run, bounded.
 func TestFunctionalStorm(t *testing.T) {
 	seconds, full := stormSeconds(t)
-	s := startKafka(t, "4.3.1", 3, nil)
+	s := sharedKafka(t)
 	for _, kind := range groupKinds {
 		if !full && kind.name != "cooperative-sticky" && kind.assignor != "uniform" {
 			continue // two kinds fit into a run of all tests

@@ -1,10 +1,12 @@
 package sarama_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,29 +33,44 @@ type site struct {
 
 var topicsMade atomic.Int64
 
-// TestFunctional runs every functional test against every cluster.
+// TestFunctional runs every functional test against every cluster, several at
+// once.
 func TestFunctional(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		c := fakekafka.New(t, fakekafka.Options{
-			Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}, ReadFromRack: true,
-			Groups: fakekafka.GroupOptions{HeartbeatInterval: 200 * time.Millisecond},
+	t.Parallel()
+	each := func(name string, start func(t *testing.T) *site) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runFunctional(t, start(t))
 		})
-		runFunctional(t, &site{addrs: c.Addrs(), version: sarama.MaxVersion, brokers: 3, fake: c})
-	})
+	}
+	each("embedded", startEmbedded)
 	if peers := os.Getenv("KAFKA_PEERS"); peers != "" {
-		t.Run("peers", func(t *testing.T) {
+		each("peers", func(t *testing.T) *site {
 			s := &site{addrs: strings.Split(peers, ","), version: sarama.MaxVersion}
 			s.brokers = min(3, len(s.client(t, nil).Brokers()))
-			runFunctional(t, s)
+			return s
 		})
 		return
 	}
-	t.Run("kafka 4.3.1", func(t *testing.T) { runFunctional(t, startKafka(t, "4.3.1", 3, nil)) })
-	t.Run("kafka 3.9.1", func(t *testing.T) { runFunctional(t, startKafka(t, "3.9.1", 1, nil)) })
+	each("kafka 4.3.1", sharedKafka)
+	each("kafka 3.9.1", func(t *testing.T) *site { return startKafka(t, "3.9.1", 1, nil) })
 }
 
-// realKafka starts a Kafka, where one can run.
-func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
+// TestFunctionalTransactionsWhileBrokersStop is alone with its cluster.
+func TestFunctionalTransactionsWhileBrokersStop(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { functionalTxnBrokers(t, startEmbedded(t)) })
+	t.Run("kafka 4.3.1", func(t *testing.T) { functionalTxnBrokers(t, sharedKafka(t)) })
+}
+
+func startEmbedded(t *testing.T) *site {
+	c := fakekafka.New(t, fakekafka.Options{
+		Brokers: 3, Racks: []string{"rack-0", "rack-1", "rack-2"}, ReadFromRack: true,
+		Groups: fakekafka.GroupOptions{HeartbeatInterval: 200 * time.Millisecond},
+	})
+	return &site{addrs: c.Addrs(), version: sarama.MaxVersion, brokers: 3, fake: c}
+}
+
+func skipWithoutKafka(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a real Kafka, which -short leaves out")
@@ -61,6 +78,45 @@ func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
 	if ok, why := kafkalocal.Available(); !ok {
 		t.Skipf("no real Kafka here: %s", why)
 	}
+}
+
+// shared is the cluster that tests share; TestMain closes it.
+var shared struct {
+	start   sync.Once
+	cluster *kafkalocal.Cluster // nil if it was not started
+	err     error
+}
+
+// sharedKafka is a cluster of three brokers of Kafka 4.3.1 for all tests that do
+// not break it: whoever stops a broker is alone with it, and starts it again.
+func sharedKafka(t *testing.T) *site {
+	t.Helper()
+	skipWithoutKafka(t)
+	shared.start.Do(func() {
+		shared.cluster, shared.err = kafkalocal.Start(context.Background(), functionalOptions("4.3.1", 3, nil))
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return siteOf(t, shared.cluster)
+}
+
+// closeSharedKafka tells whether it could.
+func closeSharedKafka() bool {
+	if shared.cluster == nil {
+		return true
+	}
+	err := shared.cluster.Close()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "closing the shared cluster:", err)
+	}
+	return err == nil
+}
+
+// realKafka starts a Kafka, where one can run.
+func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
+	t.Helper()
+	skipWithoutKafka(t)
 	o.Dir = t.TempDir()
 	c, err := kafkalocal.Start(t.Context(), o)
 	if err != nil {
@@ -73,25 +129,47 @@ func realKafka(t *testing.T, o kafkalocal.Options) *kafkalocal.Cluster {
 // startKafka starts a cluster for functional tests, or skips them.
 func startKafka(t *testing.T, release string, brokers int, properties map[string]string) *site {
 	t.Helper()
+	return siteOf(t, realKafka(t, functionalOptions(release, brokers, properties)))
+}
+
+func siteOf(t *testing.T, c *kafkalocal.Cluster) *site {
+	t.Helper()
+	version, err := sarama.ParseKafkaVersion(c.Version())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{addrs: c.Addrs(), version: version, brokers: len(c.Addrs()), real: c}
+}
+
+// functionalOptions are those of a cluster for functional tests.
+func functionalOptions(release string, brokers int, properties map[string]string) kafkalocal.Options {
 	settings := map[string]string{
 		"replica.selector.class":    "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
 		"auto.create.topics.enable":                "false",
 		"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "200",
 		"group.consumer.min.assignment.interval.ms": "0", "group.consumer.assignment.interval.ms": "0", // else a plan a second
+		"group.min.session.timeout.ms": "1000", "group.consumer.min.session.timeout.ms": "1000", // for groups that ask for it
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500", // else every ten seconds
 	}
 	maps.Copy(settings, properties)
-	c := realKafka(t, kafkalocal.Options{
+	return kafkalocal.Options{
 		Version: release, Brokers: brokers, Properties: settings,
 		BrokerProperties: func(b kafkalocal.Broker) map[string]string {
 			return map[string]string{"broker.rack": fmt.Sprintf("rack-%d", b.Index)}
 		},
-	})
-	version, err := sarama.ParseKafkaVersion(release)
+	}
+}
+
+// shortSession makes the session of a group of the newer protocol short, which
+// brokers have for all groups else.
+func (s *site) shortSession(t *testing.T, group string, session time.Duration) {
+	t.Helper()
+	_, err := s.real.Tool(t.Context(), "kafka.admin.ConfigCommand", nil, "--bootstrap-server", s.addrs[0], "--alter", "--entity-type", "groups",
+		"--entity-name", group, "--add-config", fmt.Sprintf("consumer.session.timeout.ms=%d", session.Milliseconds()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{addrs: c.Addrs(), version: version, brokers: brokers, real: c}
 }
 
 // config is what tests begin with: the newest version that the cluster has.

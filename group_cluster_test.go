@@ -28,6 +28,7 @@ func memorySite(t *testing.T, opts fakekafka.Options) *site {
 
 func (s *site) memoryConfig(kind groupKind) *sarama.Config {
 	conf := s.groupConfig(kind)
+	conf.Consumer.Group.Session.Timeout, conf.Consumer.Group.Rebalance.Timeout = 6*time.Second, 10*time.Second
 	conf.MetricRegistry = nil
 	conf.Metadata.RefreshFrequency = 0
 	s.fake.Configure(conf)

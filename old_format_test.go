@@ -228,6 +228,7 @@ func TestOldFormatsOnTheEmbeddedCluster(t *testing.T) {
 // TestOldFormatsOnKafka3 has a real broker convert what is produced, and what
 // is fetched.
 func TestOldFormatsOnKafka3(t *testing.T) {
+	t.Parallel()
 	cluster := realKafka(t, kafkalocal.Options{Version: "3.9.1"})
 	tryOldFormats(t, func(*testing.T, sarama.KafkaVersion) ([]string, []sarama.KafkaVersion, bool) {
 		return cluster.Addrs(), []sarama.KafkaVersion{sarama.V0_9_0_0, sarama.V0_10_2_0, sarama.V3_9_0_0}, true
@@ -238,6 +239,7 @@ func TestOldFormatsOnKafka3(t *testing.T) {
 // such, some of them converted by it from what it was sent, and then batches
 // behind them in the same partition.
 func TestOldFormatsInTheLogsOfKafka2(t *testing.T) {
+	t.Parallel()
 	cluster := realKafka(t, kafkalocal.Options{Version: "2.8.2"})
 	addrs := cluster.Addrs()
 	tool := func(class string, args ...string) {

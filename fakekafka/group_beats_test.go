@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -47,7 +46,7 @@ func (b *beater) full(topics ...string) *sarama.ConsumerGroupHeartbeatRequest {
 		b.owned = []sarama.ConsumerGroupTopicPartitions{}
 	}
 	return &sarama.ConsumerGroupHeartbeatRequest{
-		Version: 1, GroupID: b.s.group, MemberID: b.id, MemberEpoch: b.epoch, RebalanceTimeoutMs: 10_000,
+		Version: 1, GroupID: b.s.group, MemberID: b.id, MemberEpoch: b.epoch, RebalanceTimeoutMs: b.s.timeout,
 		SubscribedTopicNames: topics, TopicPartitions: b.owned,
 	}
 }
@@ -122,8 +121,8 @@ func (b *beater) quiet(what string, req *sarama.ConsumerGroupHeartbeatRequest) *
 // noting only what it has then: Kafka works plans out in its own time.
 func (b *beater) settle(others ...*beater) {
 	b.s.t.Helper()
-	all := append([]*beater{b}, others...)
-	for range 40 {
+	all, failed := append([]*beater{b}, others...), false
+	b.s.await("an end of what members are told", func() bool {
 		quiet := true
 		for _, m := range all {
 			before, epoch := b.partitions(m.owned), m.epoch
@@ -134,18 +133,58 @@ func (b *beater) settle(others ...*beater) {
 			r := m.quiet("settle", m.owns())
 			if r == nil || r.Err != sarama.ErrNoError {
 				b.s.say("%s settle: %v", m.label, r)
-				return
+				failed = true
+				return true
 			}
 			quiet = quiet && before == b.partitions(m.given) && epoch == m.epoch
 		}
-		if r := b.s.describeConsumers(b, true); quiet && r == "Stable" {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
+		r := b.s.describeConsumers(b, true)
+		return quiet && r == "Stable"
+	})
+	if failed {
+		return
 	}
 	for _, m := range all {
 		b.s.say("%s settles with %d partitions", m.label, len(strings.Fields(b.partitions(m.given))))
 	}
+}
+
+// awaitPlan waits until the group's plan is for those who are in it now.
+func (b *beater) awaitPlan() {
+	b.s.t.Helper()
+	b.s.await("a plan", func() bool {
+		r, err := b.b.ConsumerGroupDescribe(&sarama.ConsumerGroupDescribeRequest{Version: 1, GroupIDs: []string{b.s.group}})
+		must(b.s.t, err)
+		return r.Groups[0].GroupEpoch == r.Groups[0].AssignmentEpoch
+	})
+}
+
+// settleAnew is settle after a change that the coordinator finds out in its own
+// time, and that gives the member another epoch.
+func (b *beater) settleAnew(epoch int32, others ...*beater) {
+	b.s.t.Helper()
+	b.s.await("another epoch", func() bool {
+		if b.given != nil {
+			b.owned = b.given // it gives up what it is told to, without which its epoch stays
+		}
+		for _, m := range others {
+			m.quiet("beats", m.short())
+		}
+		r := b.quiet("beats", b.owns())
+		return r == nil || r.Err != sarama.ErrNoError || r.MemberEpoch != epoch
+	})
+	b.settle(others...)
+}
+
+// settleWithOthers is settle after a change that gives the member other
+// partitions.
+func (b *beater) settleWithOthers(had string) {
+	b.s.t.Helper()
+	b.s.await("other partitions than "+had, func() bool {
+		r := b.quiet("beats", b.owns())
+		return r == nil || r.Err != sarama.ErrNoError || b.partitions(b.given) != had
+	})
+	b.settle()
 }
 
 // describeConsumers notes the group's state.
@@ -246,7 +285,7 @@ func init() {
 			a.settle()
 			b.send("joins", b.full("t"))
 			s.describeConsumers(a, false)
-			time.Sleep(300 * time.Millisecond)
+			a.awaitPlan()
 			b.send("short", b.short())
 			a.send("short", a.short())
 			s.describeConsumers(a, false)
@@ -304,20 +343,20 @@ func init() {
 		{"consumer-timeouts", true, func(s *script) {
 			a, b := s.beater("a"), s.beater("b")
 			req := a.full("t")
-			req.RebalanceTimeoutMs = 900
+			req.RebalanceTimeoutMs = shortTimeout
 			a.send("joins", req)
 			a.settle()
 			b.send("joins", b.full("t"))
 			b.settle0()
-			for range 15 { // a does not give up what it is to give up
-				a.quiet("beats", a.short())
+			s.await("the end of a, who does not give up what it is to give up", func() bool {
 				b.quiet("beats", b.short())
-				time.Sleep(100 * time.Millisecond)
-			}
+				r := a.quiet("beats", a.short())
+				return r == nil || r.Err != sarama.ErrNoError
+			})
 			a.send("beats", a.short())
 			b.settle()
 			s.describeConsumers(b, false)
-			time.Sleep(2600 * time.Millisecond)
+			s.await("the end of b, who is silent", func() bool { return s.describeConsumers(b, true) == "Empty" })
 			b.send("beats", b.short())
 			s.describeConsumers(b, false)
 		}},
@@ -456,12 +495,11 @@ func init() {
 			a.send("changes", req)
 			a.settle(b)
 			epoch := a.epoch
-			_, err := a.b.CreateTopics(&sarama.CreateTopicsRequest{Version: 4, Timeout: 5 * time.Second, TopicDetails: map[string]*sarama.TopicDetail{
+			_, err := a.b.CreateTopics(&sarama.CreateTopicsRequest{Version: 4, Timeout: patience, TopicDetails: map[string]*sarama.TopicDetail{
 				topic: {NumPartitions: 3, ReplicationFactor: 1},
 			}})
 			must(s.t, err)
-			time.Sleep(500 * time.Millisecond)
-			a.settle(b)
+			a.settleAnew(epoch, b)
 			s.say("epochs since: %d", a.epoch-epoch)
 			commit := &sarama.OffsetCommitRequest{Version: 9, ConsumerGroup: s.group, ConsumerID: a.id, ConsumerGroupGeneration: a.epoch}
 			commit.AddBlock(topic, 0, 5, -1, "")
@@ -469,10 +507,9 @@ func init() {
 			must(s.t, err)
 			s.say("commit: %s", code(r.Errors[topic][0]))
 			epoch = a.epoch
-			_, err = a.b.DeleteTopics(&sarama.DeleteTopicsRequest{Version: 4, Timeout: 5 * time.Second, Topics: []string{topic}})
+			_, err = a.b.DeleteTopics(&sarama.DeleteTopicsRequest{Version: 4, Timeout: patience, Topics: []string{topic}})
 			must(s.t, err)
-			time.Sleep(500 * time.Millisecond)
-			a.settle(b)
+			a.settleAnew(epoch, b)
 			s.say("epochs since: %d", a.epoch-epoch)
 			s.fetchAll(a.b)
 			req = a.short()
@@ -508,20 +545,19 @@ func init() {
 			req := a.full()
 			req.SubscribedTopicNames, req.SubscribedTopicRegex = nil, new("t|z")
 			a.quiet("joins", req)
-			time.Sleep(500 * time.Millisecond)
-			a.settle()
+			a.settleWithOthers("")
 			req = a.full()
 			req.SubscribedTopicNames, req.SubscribedTopicRegex = nil, new("(")
 			a.send("bad", req)
 			req.SubscribedTopicRegex = new("[tu]")
+			had := a.partitions(a.given)
 			a.quiet("changes", req)
-			time.Sleep(500 * time.Millisecond)
-			a.settle()
+			a.settleWithOthers(had)
 			req.MemberEpoch, req.TopicPartitions = a.epoch, a.owned
 			req.SubscribedTopicRegex, req.SubscribedTopicNames = new(""), []string{"t"}
+			had = a.partitions(a.given)
 			a.quiet("changes", req)
-			time.Sleep(300 * time.Millisecond)
-			a.settle()
+			a.settleWithOthers(had)
 		}},
 	}...)
 }

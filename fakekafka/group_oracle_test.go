@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,22 +21,19 @@ type script struct {
 	addr  string
 	group string
 	conf  *sarama.Config
-	old   bool // the broker is before 4.0
+	fake  *fakekafka.Cluster // the embedded one, or nil
+	asker *sarama.Broker     // a connection of which no request waits for other members
+	old   bool               // the broker is before 4.0
+
+	bubble  bool  // the cluster is in memory, and time passes when all is still
+	timeout int32 // of sessions and rebalances, in milliseconds, where nothing else is said
+
 	lines []string
 	names map[string]string
 }
 
 func (s *script) say(format string, args ...any) {
 	s.lines = append(s.lines, fmt.Sprintf(format, args...))
-}
-
-// conn opens one more connection.
-func (s *script) conn() *sarama.Broker {
-	s.t.Helper()
-	b := sarama.NewBroker(s.addr)
-	must(s.t, b.Open(s.conf))
-	s.t.Cleanup(func() { _ = b.Close() })
-	return b
 }
 
 // name is what the script calls a member.
@@ -68,6 +66,7 @@ func code(err sarama.KError) string {
 type member struct {
 	s          *script
 	b          *sarama.Broker
+	sent       *atomic.Int64 // requests
 	label      string
 	version    int16
 	id         string
@@ -84,8 +83,9 @@ type member struct {
 }
 
 func (s *script) member(label string, version int16) *member {
+	b, sent := s.watchedConn()
 	return &member{
-		s: s, b: s.conn(), label: label, version: version, generation: -1, session: 10_000, rebalance: 10_000,
+		s: s, b: b, sent: sent, label: label, version: version, generation: -1, session: s.timeout, rebalance: s.timeout,
 		kind: "consumer", protocols: []string{"range=t"},
 	}
 }
@@ -123,18 +123,18 @@ func (m *member) start() (wait func() *sarama.JoinGroupResponse) {
 		err  error
 	}
 	done := make(chan answer, 1)
-	req := m.joinRequest()
+	req, before := m.joinRequest(), m.s.taking(m.sent)
 	go func() {
 		resp, err := m.b.JoinGroup(req)
 		done <- answer{resp, err}
 	}()
-	time.Sleep(30 * time.Millisecond) // so that the broker has it before whatever comes next
+	m.s.taken(m.sent, before, func() bool { return len(done) > 0 })
 	return func() *sarama.JoinGroupResponse {
 		m.s.t.Helper()
 		var a answer
 		select {
 		case a = <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * patience):
 			m.s.t.Fatalf("%s: join is not answered; so far:\n%s", m.label, strings.Join(m.s.lines, "\n"))
 		}
 		if a.err != nil {
@@ -201,18 +201,18 @@ func (m *member) startSync() (wait func() *sarama.SyncGroupResponse) {
 		resp *sarama.SyncGroupResponse
 		err  error
 	}
-	done := make(chan answer, 1)
+	done, before := make(chan answer, 1), m.s.taking(m.sent)
 	go func() {
 		resp, err := m.b.SyncGroup(req)
 		done <- answer{resp, err}
 	}()
-	time.Sleep(30 * time.Millisecond)
+	m.s.taken(m.sent, before, func() bool { return len(done) > 0 })
 	return func() *sarama.SyncGroupResponse {
 		m.s.t.Helper()
 		var a answer
 		select {
 		case a = <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * patience):
 			m.s.t.Fatalf("%s: sync is not answered; so far:\n%s", m.label, strings.Join(m.s.lines, "\n"))
 		}
 		if a.err != nil {
@@ -347,6 +347,7 @@ func (s *script) describe(b *sarama.Broker) {
 
 // oracleProperties are the settings of a real Kafka that the scripts expect.
 var oracleProperties = map[string]string{
+	"num.network.threads": "1", "num.io.threads": "1", // so that requests are handled in the order in which they come
 	"group.min.session.timeout.ms": "100", "group.initial.rebalance.delay.ms": "0", "group.max.size": "4",
 	"offsets.topic.num.partitions": "1", "offsets.topic.replication.factor": "1", "auto.create.topics.enable": "false",
 	"transaction.state.log.num.partitions": "1", "transaction.state.log.replication.factor": "1", "transaction.state.log.min.isr": "1",
@@ -356,13 +357,13 @@ var oracleProperties = map[string]string{
 var oracleProperties4 = map[string]string{
 	"group.consumer.assignment.interval.ms": "0", "group.consumer.min.assignment.interval.ms": "0",
 	"group.consumer.migration.policy": "disabled", "group.consumer.max.size": "4",
-	"group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "2000",
+	"group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "8000",
 	"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "500",
 }
 
 func oracleOptions(version sarama.KafkaVersion) fakekafka.Options {
 	return fakekafka.Options{Version: version, Groups: fakekafka.GroupOptions{
-		MaxSize: 4, SessionTimeoutMin: 100 * time.Millisecond, SessionTimeout: 2 * time.Second, HeartbeatInterval: 500 * time.Millisecond,
+		MaxSize: 4, SessionTimeoutMin: 100 * time.Millisecond, SessionTimeout: 8 * time.Second, HeartbeatInterval: 500 * time.Millisecond,
 	}}
 }
 
@@ -373,7 +374,10 @@ func TestCoordinatorLikeKafka(t *testing.T) {
 		t.Skip("starts a real Kafka, which -short leaves out")
 	}
 	for _, release := range []string{"4.3.1", "3.9.1"} {
-		t.Run(release, func(t *testing.T) { coordinatorLike(t, release) })
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			coordinatorLike(t, release)
+		})
 	}
 }
 
@@ -405,6 +409,7 @@ func coordinatorLike(t *testing.T, release string) {
 	fake := fakekafka.New(t, oracleOptions(version))
 	conf := sarama.NewConfig()
 	conf.Version, conf.ClientID, conf.MetricRegistry = version, "test", nil
+	conf.Net.ReadTimeout, conf.Consumer.Group.Rebalance.Timeout = patience, longTimeout*time.Millisecond
 	run := fmt.Sprint(time.Now().UnixNano() % 1e9)
 	for _, b := range []string{addr, fake.Addrs()[0]} {
 		prepareOracle(t, b, conf)
@@ -414,12 +419,17 @@ func coordinatorLike(t *testing.T, release string) {
 			continue
 		}
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel() // as most wait for timeouts, each of its own group
 			var got [2][]string
 			t.Run("", func(t *testing.T) {
 				for i, b := range []string{addr, fake.Addrs()[0]} {
 					t.Run([]string{"real", "embedded"}[i], func(t *testing.T) {
 						t.Parallel()
-						s := &script{t: t, addr: b, group: sc.name + "-" + run, conf: conf, old: old, names: make(map[string]string)}
+						s := &script{t: t, addr: b, group: sc.name + "-" + run, conf: conf, old: old, timeout: longTimeout, names: make(map[string]string)}
+						if i == 1 {
+							s.fake = fake
+						}
+						s.asker = s.conn()
 						defer func() { got[i] = s.lines }()
 						sc.run(s)
 					})
@@ -450,11 +460,11 @@ func prepareOracle(t *testing.T, addr string, conf *sarama.Config) {
 	b := sarama.NewBroker(addr)
 	must(t, b.Open(conf))
 	defer b.Close()
-	_, err := b.CreateTopics(&sarama.CreateTopicsRequest{Version: 4, Timeout: 5 * time.Second, TopicDetails: map[string]*sarama.TopicDetail{
+	_, err := b.CreateTopics(&sarama.CreateTopicsRequest{Version: 4, Timeout: patience, TopicDetails: map[string]*sarama.TopicDetail{
 		"t": {NumPartitions: 2, ReplicationFactor: 1}, "u": {NumPartitions: 3, ReplicationFactor: 1},
 	}})
 	must(t, err)
-	for range 200 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		r, err := b.FindCoordinator(&sarama.FindCoordinatorRequest{Version: 3, CoordinatorKey: "g"})
 		must(t, err)
 		f, err := b.FetchOffset(&sarama.OffsetFetchRequest{Version: 7, ConsumerGroup: "g"})
@@ -462,7 +472,6 @@ func prepareOracle(t *testing.T, addr string, conf *sarama.Config) {
 		if r.Err == sarama.ErrNoError && f.Err == sarama.ErrNoError {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatal("no coordinator")
 }

@@ -3,7 +3,6 @@ package fakekafka_test
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -41,7 +40,7 @@ var groupScripts = []groupScript{
 		m.join()
 		m.session = 1_800_001
 		m.join()
-		m.session = 10_000
+		m.session = longTimeout
 		m.id = "stranger"
 		m.join()
 		m.beat()
@@ -194,7 +193,7 @@ var groupScripts = []groupScript{
 	}},
 	{"session", false, func(s *script) {
 		a, b := s.member("a", 9), s.member("b", 9)
-		a.session, b.session = 10_000, 500
+		b.session = shortTimeout
 		a.enter()
 		a.sync()
 		b.join()
@@ -204,7 +203,7 @@ var groupScripts = []groupScript{
 		bs := b.startSync()
 		a.sync()
 		bs()
-		time.Sleep(1200 * time.Millisecond)
+		s.awaitMembers(1)
 		b.beat()
 		a.beat()
 		s.describe(a.b)
@@ -214,7 +213,7 @@ var groupScripts = []groupScript{
 	}},
 	{"rebalance-timeout", false, func(s *script) {
 		a, b := s.member("a", 9), s.member("b", 9)
-		a.rebalance, b.rebalance = 700, 900
+		a.rebalance, b.rebalance = shortTimeout-1000, shortTimeout
 		a.enter()
 		a.sync()
 		b.join()
@@ -227,7 +226,7 @@ var groupScripts = []groupScript{
 	}},
 	{"sync-timeout", false, func(s *script) {
 		a, b := s.member("a", 9), s.member("b", 9)
-		a.rebalance, b.rebalance = 700, 700
+		a.rebalance, b.rebalance = shortTimeout, shortTimeout
 		a.enter()
 		b.join()
 		bj, aj := b.start(), a.start()
@@ -252,11 +251,12 @@ var groupScripts = []groupScript{
 		a.id = ""
 		a.enter()
 		a.sync()
-		b.session = 600
+		b.session = shortTimeout
 		b.join()
 		a.protocols = []string{"range=u"}
 		a.join() // waits until b's id is forgotten
 		b.join()
+		b.session = longTimeout
 		a.sync()
 		b.id = ""
 		b.join()
@@ -339,7 +339,7 @@ var groupScripts = []groupScript{
 	}},
 	{"static-waiting", false, func(s *script) {
 		a, b := s.member("a", 9).static("i-a"), s.member("b", 9).static("i-b")
-		a.rebalance, b.rebalance, a.session = 800, 800, 3000
+		a.rebalance, b.rebalance, a.session = shortTimeout, shortTimeout, 3*shortTimeout
 		a.enter()
 		a.sync()
 		bj := b.start()
@@ -353,7 +353,7 @@ var groupScripts = []groupScript{
 		c.protocols = []string{"range=t", "x=t"}
 		c.join()
 		cj := c.start()
-		dj := d.start() // fences c, who waits
+		dj := d.start() // fences c, who waits, and waits until the session of a ends
 		cj()
 		dj()
 	}},
@@ -371,7 +371,6 @@ var groupScripts = []groupScript{
 			waits = append(waits, m.start())
 		}
 		o := s.member("o", 3)
-		o.rebalance = 500
 		waits = append(waits, list[0].start())
 		for _, w := range waits {
 			w()
@@ -422,12 +421,13 @@ var groupScripts = []groupScript{
 	}},
 	{"static-leaves", false, func(s *script) {
 		a, o := s.member("a", 9).static("i"), s.conn()
-		a.session = 700
+		a.session = shortTimeout
 		a.enter()
 		a.sync()
-		time.Sleep(1000 * time.Millisecond)
+		s.awaitMembers(0)
 		s.describe(o)
 		a.beat()
+		a.session = longTimeout
 		a.id = ""
 		a.enter()
 		a.protocols = []string{"range=u"}

@@ -13,7 +13,7 @@ import (
 
 // player runs the members of a group against an embedded cluster.
 func player(t testing.TB, cluster *fakekafka.Cluster, broker int32, group string) *script {
-	return &script{t: t, addr: cluster.Addrs()[broker-1], group: group, conf: config(cluster), names: make(map[string]string)}
+	return &script{t: t, addr: cluster.Addrs()[broker-1], group: group, conf: config(cluster), bubble: true, timeout: 10_000, names: make(map[string]string)}
 }
 
 func state(t testing.TB, cluster *fakekafka.Cluster, group string) fakekafka.GroupState {

@@ -18,32 +18,22 @@ type producing struct {
 func (s *script) producer(name string) *producing {
 	s.t.Helper()
 	p := &producing{s: s, b: s.conn(), name: name + s.group}
-	for range 100 {
+	s.await("a producer id", func() bool {
 		_, err := p.b.FindCoordinator(&sarama.FindCoordinatorRequest{Version: 3, CoordinatorKey: p.name, CoordinatorType: sarama.CoordinatorTransaction})
 		must(s.t, err)
-		r, err := p.b.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &p.name, TransactionTimeout: time.Minute, ProducerID: -1, ProducerEpoch: -1})
+		r, err := p.b.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &p.name, TransactionTimeout: 10 * time.Minute, ProducerID: -1, ProducerEpoch: -1})
 		must(s.t, err)
-		if p.id, p.epoch = r.ProducerID, r.ProducerEpoch; r.Err == sarama.ErrNoError {
-			return p
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	s.t.Fatal("no producer id")
-	return nil
+		p.id, p.epoch = r.ProducerID, r.ProducerEpoch
+		return r.Err == sarama.ErrNoError
+	})
+	return p
 }
 
 func (p *producing) add() {
 	p.s.t.Helper()
-	for range 100 {
-		r, err := p.b.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 3, TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: p.s.group})
-		must(p.s.t, err)
-		if r.Err != sarama.ErrConcurrentTransactions { // the one before is being completed
-			p.s.say("add: %s", code(r.Err))
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.s.t.Fatal("the transaction does not end")
+	r, err := p.b.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 3, TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, GroupID: p.s.group})
+	must(p.s.t, err)
+	p.s.say("add: %s", code(r.Err))
 }
 
 func (p *producing) commit(what string, version int16, m *member, topic string, offset int64) {
@@ -60,11 +50,17 @@ func (p *producing) commit(what string, version int16, m *member, topic string, 
 	p.s.say("%s: %s", what, code(r.Topics[topic][0].Err))
 }
 
+// end ends the transaction, and waits until its offsets are settled: who asks
+// for the same end again is told to wait until then.
 func (p *producing) end(commit bool) {
 	p.s.t.Helper()
-	r, err := p.b.EndTxn(&sarama.EndTxnRequest{Version: 3, TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, TransactionResult: commit})
-	must(p.s.t, err)
-	p.s.say("end %v: %s", commit, code(r.Err))
+	ask := func() sarama.KError {
+		r, err := p.b.EndTxn(&sarama.EndTxnRequest{Version: 3, TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, TransactionResult: commit})
+		must(p.s.t, err)
+		return r.Err
+	}
+	p.s.say("end %v: %s", commit, code(ask()))
+	p.s.await("the transaction's end", func() bool { return ask() != sarama.ErrConcurrentTransactions })
 }
 
 func (s *script) fetchStable(b *sarama.Broker, stable bool) {
@@ -87,7 +83,6 @@ func init() {
 		s.fetchStable(m.b, true)
 		s.describe(m.b)
 		p.end(true)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, true)
 		m.enter()
 		p.add()
@@ -105,20 +100,17 @@ func init() {
 		s.fetchStable(m.b, false)
 		s.fetchStable(m.b, true)
 		p.end(false)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, true)
 		p.add()
 		p.commit("good", 3, m, "t", 7)
 		m.leave()
 		p.end(true)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, true)
 		p.add()
 		p.commit("good", 3, nil, "t", 10)
 		none := s.member("none", 9)
 		none.commit(8, 11) // which goes before it
 		p.end(true)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, true)
 		q := s.producer("q")
 		p.add()
@@ -126,11 +118,9 @@ func init() {
 		p.commit("one", 3, nil, "t", 12)
 		q.commit("another", 3, nil, "t", 13)
 		q.end(true)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, false)
 		s.fetchStable(m.b, true)
 		p.end(true)
-		time.Sleep(300 * time.Millisecond)
 		s.fetchStable(m.b, true)
 		p.commit("not added", 3, nil, "t", 14)
 		if !s.old {
@@ -143,7 +133,6 @@ func init() {
 			p.commit("unknown member", 3, &member{generation: a.epoch, id: "x"}, "t", 9)
 			p.commit("no member", 3, nil, "t", 9)
 			p.end(true)
-			time.Sleep(300 * time.Millisecond)
 			s.fetchStable(m.b, true)
 		}
 	}})

@@ -3,6 +3,7 @@ package fakekafka
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -15,7 +16,18 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails when the tests leave a goroutine behind.
+func TestMain(m *testing.M) {
+	// Tests that are parallel wait for timeouts most of the time: more of them
+	// than there are processors may run at once.
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		_ = flag.Set("test.parallel", "24")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestMemConnCarriesBytesInOrder(t *testing.T) {
 	a, b := newMemConns("a", "b")

@@ -93,18 +93,27 @@ func javaCommand() (string, error) {
 	return java, nil
 }
 
-// javaVersion is the major version of javaCommand, asked for once.
-var javaVersion = sync.OnceValues(func() (int, error) {
+// javaAbout is what javaCommand says of itself, asked for once.
+var javaAbout = sync.OnceValues(func() (string, error) {
 	java, err := javaCommand()
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	out, err := exec.Command(java, "-version").CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
-	return parseJavaVersion(string(out))
+	return string(out), nil
 })
+
+// javaVersion is the major version of javaCommand.
+func javaVersion() (int, error) {
+	about, err := javaAbout()
+	if err != nil {
+		return 0, err
+	}
+	return parseJavaVersion(about)
+}
 
 // parseJavaVersion reads `version "17.0.15"` and the older `version "1.8.0_402"`.
 func parseJavaVersion(text string) (int, error) {
@@ -122,7 +131,7 @@ func parseJavaVersion(text string) (int, error) {
 // Install makes sure that the jars of this version of Kafka are on this machine
 // and returns the folder that they are in. They are kept, for all test
 // processes, below the folder KAFKA_LOCAL_CACHE or, where that is not set, the
-// user's cache folder. Calls at the same time, of several processes too, end up
+// user's cache folder; Start adds an archive of their classes. Calls at the same time, of several processes too, end up
 // with the same folder.
 func Install(ctx context.Context, version string) (string, error) {
 	dir, err := libsDir(version)

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -110,6 +111,7 @@ type Cluster struct {
 	java    string
 	libs    string
 	jvmArgs []string
+	making  []string // arguments of brokers that make an archive of classes
 	nodes   []*node
 	zoo     *zookeeper // nil with KRaft
 
@@ -122,7 +124,10 @@ type Cluster struct {
 // and returns when each of them answers and knows of all the others. The
 // context bounds that work and not the cluster's life, which Close ends. An
 // error has the end of the broker's log in it.
-func Start(ctx context.Context, o Options) (*Cluster, error) {
+func Start(ctx context.Context, o Options) (*Cluster, error) { return start(ctx, o, nil) }
+
+// start is Start, with arguments for brokers that make an archive of classes.
+func start(ctx context.Context, o Options, making []string) (*Cluster, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -134,12 +139,17 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	archive := ""
+	if making == nil {
+		archive = classArchive(ctx, o.Version, java, libs)
+	}
 	dir, err := os.MkdirTemp(o.Dir, "kafkalocal-")
 	if err != nil {
 		return nil, fmt.Errorf("kafkalocal: folder of the cluster: %w", err)
 	}
-	c := &Cluster{version: o.Version, dir: dir, java: java, libs: libs}
-	c.jvmArgs = append([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, o.JVMArgs...)
+	c := &Cluster{version: o.Version, dir: dir, java: java, libs: libs, making: making}
+	c.jvmArgs = append([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, archiveArgs(archive)...)
+	c.jvmArgs = append(c.jvmArgs, o.JVMArgs...)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := c.start(ctx, o); err != nil {
@@ -414,7 +424,7 @@ func (c *Cluster) Close() error {
 
 // launch starts the node's process.
 func (c *Cluster) launch(n *node) error {
-	args := c.javaArgs("kafka.Kafka", n.propertiesPath)
+	args := append(slices.Clone(c.making), c.javaArgs("kafka.Kafka", n.propertiesPath)...)
 	p, err := startProcess(c.java, args, n.Dir, n.logPath)
 	if err != nil {
 		return fmt.Errorf("kafkalocal: start broker %d: %w", n.Index, err)

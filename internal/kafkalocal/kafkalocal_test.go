@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +30,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Stdout.WriteString(c.Addrs()[0] + "\n")
 		select {}
+	}
+	// More than there are processors, as brokers also wait.
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		_ = flag.Set("test.parallel", "4")
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -94,6 +102,7 @@ func topics(t *testing.T, c *Cluster, args ...string) string {
 func TestBrokerKeepsAddressAndDataOverRestart(t *testing.T) {
 	for _, version := range []string{DefaultVersion, "3.9.1", "2.8.2"} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			c := startCluster(t, Options{Version: version})
 			addr := c.Addrs()[0]
 			topics(t, c, "--create", "--topic", "kept", "--partitions", "2")
@@ -123,9 +132,10 @@ func TestBrokerKeepsAddressAndDataOverRestart(t *testing.T) {
 }
 
 func TestClusterOutlivesKilledAndPausedBroker(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, Options{Brokers: 3, Properties: map[string]string{
 		"broker.heartbeat.interval.ms": "300",
-		"broker.session.timeout.ms":    "2000",
+		"broker.session.timeout.ms":    "5000",
 	}})
 	addrs := c.Addrs()
 	noErr(t, c.Kill(2))
@@ -159,6 +169,7 @@ func TestClusterOutlivesKilledAndPausedBroker(t *testing.T) {
 }
 
 func TestOldBrokersMeetAtAZooKeeper(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, Options{Brokers: 2, Version: "2.8.2"})
 	noErr(t, c.Kill(1))
 	noErr(t, c.Restart(t.Context(), 1))
@@ -183,12 +194,14 @@ func TestZooKeeperIsForVersionsBeforeKRaft(t *testing.T) {
 }
 
 func TestTwoBrokersRunWithOneController(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, Options{Brokers: 2})
 	noErr(t, c.Kill(1))
 	noErr(t, c.Restart(t.Context(), 1))
 }
 
 func TestListenersAndBrokerPropertiesReachTheBroker(t *testing.T) {
+	t.Parallel()
 	var told []Broker
 	const jaas = `org.apache.kafka.common.security.plain.PlainLoginModule required username="a" password="b\\c" user_alice="pw";`
 	c := startCluster(t, Options{
@@ -233,6 +246,7 @@ func errText(err error) string {
 }
 
 func TestStartTellsWhyBrokerFailed(t *testing.T) {
+	t.Parallel()
 	skipWithoutKafka(t)
 	dir := t.TempDir()
 	_, err := Start(t.Context(), Options{Dir: dir, Properties: map[string]string{"num.network.threads": "none"}})
@@ -259,6 +273,7 @@ func TestBrokerDiesWithItsStarter(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux ties a child's life to its parent's")
 	}
+	t.Parallel()
 	skipWithoutKafka(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), dyingStarter+"="+t.TempDir())

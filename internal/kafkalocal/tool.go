@@ -41,7 +41,8 @@ func StartTool(ctx context.Context, version string, o ToolOptions) (*RunningTool
 	if err != nil {
 		return nil, err
 	}
-	jvm := append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, o.JVMArgs...)
+	jvm := append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, archiveArgs(classArchive(ctx, version, java, libs))...)
+	jvm = append(jvm, o.JVMArgs...)
 	cmd := exec.Command(java, toolArgs(libs, jvm, o.Class, o.Args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
 	p, err := runProcess(cmd)

@@ -13,6 +13,7 @@ import (
 // TestRunningToolTakesSignals has a consumer look for a broker that is not
 // there, which it does until it is told to end.
 func TestRunningToolTakesSignals(t *testing.T) {
+	t.Parallel()
 	skipWithoutKafka(t)
 	port, err := reservePort()
 	noErr(t, err)
