@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	sections := map[string]func(){"mocks": mockResponses, "admin": admin}
+	sections := map[string]func(){"mocks": mockResponses, "admin": admin, "wire": wire}
 	for _, name := range os.Args[1:] {
 		if sections[name] == nil {
 			fmt.Fprintf(os.Stderr, "no section %q; there are %v\n", name, slices.Sorted(maps.Keys(sections)))
@@ -44,7 +44,7 @@ func say(format string, args ...any) {
 func show(what string, v any) { say("%s: %s", what, text(reflect.ValueOf(v), 0)) }
 
 // unordered are fields that upstream fills by going through maps.
-var unordered = map[string]bool{"Brokers": true, "Replicas": true, "Isr": true, "Topics": true, "Partitions": true}
+var unordered = map[string]bool{"Brokers": true, "Replicas": true, "Isr": true, "Topics": true, "Partitions": true, "Groups": true}
 
 // sorted is text of a list, with its elements sorted.
 func sorted(v reflect.Value, depth int) string {
