@@ -55,3 +55,13 @@ func (cc *CompressionCodec) UnmarshalText(text []byte) error {
 	}
 	return fmt.Errorf("cannot parse %q as a compression codec", string(text))
 }
+
+// ZstdEncoderParams is by what zstd encoders are told apart. It is part of
+// Sarama's API; nothing exported takes one.
+type ZstdEncoderParams struct {
+	Level int // as Producer.CompressionLevel
+}
+
+// ZstdDecoderParams is by what zstd decoders are told apart: by nothing. It is
+// part of Sarama's API; nothing exported takes one.
+type ZstdDecoderParams struct{}

@@ -118,10 +118,12 @@ type HandlerError struct {
 	Err error
 }
 
+// Error names the group, the claims and the reason.
 func (e *HandlerError) Error() string {
 	return fmt.Sprintf("kafka: consumer group %s: ConsumeClaim has not returned for %v: %v", e.Group, e.Claims, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *HandlerError) Unwrap() error { return e.Err }
 
 // consumerGroup is a ConsumerGroup. While it consumes these goroutines work for

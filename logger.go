@@ -8,9 +8,9 @@ import (
 // StdLogger is what this package logs through. *log.Logger of the standard
 // library is one.
 type StdLogger interface {
-	Print(v ...any)
-	Printf(format string, v ...any)
-	Println(v ...any)
+	Print(v ...any)                 // as fmt.Print
+	Printf(format string, v ...any) // as fmt.Printf
+	Println(v ...any)               // as fmt.Println
 }
 
 // Global switches. They are read without synchronisation: set them before the

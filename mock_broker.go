@@ -16,11 +16,11 @@ import (
 // TestReporter is what MockBroker and the helpers of its responses tell of what
 // is wrong. *testing.T and *testing.B are such reporters.
 type TestReporter interface {
-	Error(...any)
-	Errorf(string, ...any)
-	Fatal(...any)
-	Fatalf(string, ...any)
-	Helper()
+	Error(...any)          // the test has failed, and goes on
+	Errorf(string, ...any) // the same, with a format
+	Fatal(...any)          // the test has failed, and ends
+	Fatalf(string, ...any) // the same, with a format
+	Helper()               // the caller's line is the one to tell
 }
 
 // RequestNotifierFunc is told of each request that was handled: the size of the

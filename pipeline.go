@@ -49,10 +49,12 @@ type TransformError struct {
 	Err error
 }
 
+// Error tells the attempts and what the last one returned.
 func (e *TransformError) Error() string {
 	return fmt.Sprintf("transform has failed (attempt %d): %v", e.Attempts, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *TransformError) Unwrap() error { return e.Err }
 
 // Defaults of PipelineOptions.

@@ -94,9 +94,9 @@ func (c *Cluster) start() error {
 
 // TB is what New needs of a testing.TB.
 type TB interface {
-	Helper()
-	Cleanup(func())
-	Fatalf(format string, args ...any)
+	Helper()                           // the caller's line is the one to tell
+	Cleanup(func())                    // called at the end of the test
+	Fatalf(format string, args ...any) // the test has failed, and ends
 }
 
 // New starts a cluster for a test, which fails at once if that does not work,
