@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -201,14 +202,31 @@ type TransactionClusterAdmin interface {
 	ListTransactions(stateFilters []string, producerIDFilters []int64, durationFilterMs int64) ([]ListTransactionsResponseTransactionState, error)
 }
 
+// ContextClusterAdmin is what a ClusterAdmin of this package also is: its calls
+// can be given a context.
+type ContextClusterAdmin interface {
+	ClusterAdmin
+
+	// WithContext returns the same admin, whose calls return with the context's
+	// cause when the context ends. What brokers were asked may then still be done;
+	// its answer is not waited for. Close closes both.
+	WithContext(ctx context.Context) ClusterAdmin
+}
+
 // clusterAdmin keeps nothing of the cluster: each call finds its broker anew
 // through the client.
 type clusterAdmin struct {
 	// constant
 	client Client
 	conf   *Config
-	done   chan struct{} // closed by Close
-	once   sync.Once
+	ctx    context.Context // of the calls
+	end    *adminEnd       // shared by those with other contexts
+}
+
+// adminEnd is the end of an admin.
+type adminEnd struct {
+	once sync.Once
+	done chan struct{} // closed by Close
 }
 
 // NewClusterAdmin connects to a cluster and finds its controller. A nil conf
@@ -231,11 +249,17 @@ func NewClusterAdminFromClient(client Client) (ClusterAdmin, error) {
 	if _, err := client.Controller(); err != nil {
 		return nil, err
 	}
-	return &clusterAdmin{client: client, conf: client.Config(), done: make(chan struct{})}, nil
+	return &clusterAdmin{client: client, conf: client.Config(), ctx: context.Background(), end: &adminEnd{done: make(chan struct{})}}, nil
+}
+
+func (a *clusterAdmin) WithContext(ctx context.Context) ClusterAdmin {
+	with := *a
+	with.ctx = ctx
+	return &with
 }
 
 func (a *clusterAdmin) Close() error {
-	a.once.Do(func() { close(a.done) })
+	a.end.once.Do(func() { close(a.end.done) })
 	return a.client.Close()
 }
 
@@ -315,12 +339,17 @@ func (to adminTarget) again(err error) bool {
 // beside an error is returned with the last one.
 func adminCall[R any](a *clusterAdmin, to adminTarget, ask func(*Broker) (R, error)) (R, error) {
 	for left := a.conf.Admin.Retry.Max; ; left-- {
-		var r R
-		b, err := to.find() // retries by itself
-		if err != nil {
-			return r, err
-		}
-		if r, err = ask(b); err == nil || left <= 0 || !to.again(err) {
+		found := false
+		r, err := adminWithin(a, func() (R, error) {
+			var none R
+			b, err := to.find() // retries by itself
+			if err != nil {
+				return none, err
+			}
+			found = true
+			return ask(b)
+		})
+		if err == nil || left <= 0 || a.ctx.Err() != nil || !found || !to.again(err) {
 			return r, err
 		}
 		Logger.Printf("admin/request asking %s again in %v, %d attempts left: %v\n", to.name, a.conf.Admin.Retry.Backoff, left, err)
@@ -328,23 +357,34 @@ func adminCall[R any](a *clusterAdmin, to adminTarget, ask func(*Broker) (R, err
 			return r, err
 		}
 		if to.renew != nil && hasCode(err, to.moved) {
-			if renewErr := to.renew(); renewErr != nil {
+			_, renewErr := adminWithin(a, func() (struct{}, error) { return struct{}{}, to.renew() })
+			if renewErr != nil {
 				return r, fmt.Errorf("%w; looking for %s again: %w", err, to.name, renewErr)
 			}
 		}
 	}
 }
 
-// pause waits for the backoff; it reports false when Close came first.
+// adminWithin makes a call that ends no later than the admin's context.
+func adminWithin[R any](a *clusterAdmin, call func() (R, error)) (R, error) {
+	if a.ctx.Done() == nil {
+		return call()
+	}
+	return awaitCall(a.ctx, call, nil)
+}
+
+// pause waits for the backoff; it reports false when Close, or the end of the
+// context, came first.
 func (a *clusterAdmin) pause() bool {
 	timer := time.NewTimer(max(a.conf.Admin.Retry.Backoff, 0))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-a.done:
-		return false
+	case <-a.end.done:
+	case <-a.ctx.Done():
 	}
+	return false
 }
 
 // side is one of several calls that go on at a time: a broker and its share.

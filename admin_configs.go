@@ -126,7 +126,7 @@ func (a *clusterAdmin) configShares(resources []*ConfigResource) (map[int32][]*C
 		}
 		if id < 0 {
 			if someone == nil {
-				if someone, err = to.find(); err != nil {
+				if someone, err = adminWithin(a, to.find); err != nil {
 					return nil, nil, err
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -86,7 +87,23 @@ func askShards[K comparable, V any](a *clusterAdmin, of shards[K], keys []K,
 ) (map[K]shardAnswer[V], error) {
 	answers := make(map[K]shardAnswer[V], len(keys))
 	for left := a.conf.Admin.Retry.Max; ; left-- {
-		again, failed := askShardsOnce(of, keys, answers, ask)
+		type attempt struct {
+			again  []K
+			failed error
+		}
+		known := maps.Clone(answers) // which a call that is given up goes on with
+		one, err := adminWithin(a, func() (attempt, error) {
+			again, failed := askShardsOnce(of, keys, known, ask)
+			return attempt{again, failed}, nil
+		})
+		if err != nil { // the context has ended
+			for _, key := range keys {
+				answers[key] = shardAnswer[V]{err: err}
+			}
+			return answers, err
+		}
+		answers = known
+		again, failed := one.again, one.failed
 		if len(again) == 0 || left <= 0 || of.once {
 			return answers, failed
 		}
@@ -95,7 +112,7 @@ func askShards[K comparable, V any](a *clusterAdmin, of shards[K], keys []K,
 		if !a.pause() {
 			return answers, failed
 		}
-		if err := of.renew(again); err != nil {
+		if _, err := adminWithin(a, func() (struct{}, error) { return struct{}{}, of.renew(again) }); err != nil {
 			Logger.Printf("admin/request the brokers of %s are looked for in what is known: %v\n", of.name, err)
 		}
 	}

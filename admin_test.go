@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -468,5 +469,59 @@ func TestAdminDescribesTheClusterOfOlderBrokers(t *testing.T) {
 	}
 	if b, err := c.admin.Controller(); err != nil || b.ID() != 1 {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+// TestAdminCallsEndWithTheirContext: a broker that does not answer, and a backoff.
+func TestAdminCallsEndWithTheirContext(t *testing.T) {
+	cause := errors.New("enough")
+	for _, c := range []struct {
+		name string
+		call func(ClusterAdmin) error
+	}{
+		{"controller", func(a ClusterAdmin) error { return a.DeleteTopic("t") }},
+		{"leaders", func(a ClusterAdmin) error {
+			_, err := a.ListOffsets(map[string]map[int32]int64{"t": {0: OffsetNewest}}, nil)
+			return err
+		}},
+		{"coordinators", func(a ClusterAdmin) error {
+			_, err := a.DescribeConsumerGroups([]string{"g"})
+			return err
+		}},
+		{"all brokers", func(a ClusterAdmin) error {
+			_, err := a.ListConsumerGroups()
+			return err
+		}},
+		{"settings", func(a ClusterAdmin) error {
+			_, err := a.DescribeConfigs([]*ConfigResource{{Type: TopicResource, Name: "t"}}, DescribeConfigsOptions{})
+			return err
+		}},
+		{"backoff", func(a ClusterAdmin) error { return a.CreatePartitions("t", 1, nil, false) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cluster := newAdminCluster(t, 1, func(conf *Config) { conf.Admin.Retry.Backoff = time.Hour }, []string{"g"}, func(int32) map[string]MockResponse {
+				return map[string]MockResponse{"CreatePartitionsRequest": NewMockWrapper(&CreatePartitionsResponse{
+					Version: 3, TopicPartitionErrors: map[string]*TopicPartitionError{"t": {Err: ErrNotController}}})}
+			})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			before := len(cluster.brokers[0].History())
+			go func() {
+				for len(cluster.brokers[0].History()) == before {
+					time.Sleep(time.Millisecond)
+				}
+				cancel(cause)
+			}()
+			err := c.call(cluster.admin.(ContextClusterAdmin).WithContext(ctx))
+			if c.name == "backoff" {
+				if !errors.Is(err, ErrNotController) {
+					t.Errorf("%v", err)
+				}
+			} else if !errors.Is(err, cause) {
+				t.Errorf("%v", err)
+			}
+			if err := c.call(cluster.admin.(ContextClusterAdmin).WithContext(ctx)); !errors.Is(err, cause) {
+				t.Errorf("a context that has ended: %v", err)
+			}
+		})
 	}
 }
