@@ -354,6 +354,9 @@ func adminCall[R any](a *clusterAdmin, to adminTarget, ask func(*Broker) (R, err
 		}
 		Logger.Printf("admin/request asking %s again in %v, %d attempts left: %v\n", to.name, a.conf.Admin.Retry.Backoff, left, err)
 		if !a.pause() {
+			if a.ctx.Err() != nil {
+				err = fmt.Errorf("%w, after: %w", context.Cause(a.ctx), err)
+			}
 			return r, err
 		}
 		if to.renew != nil && hasCode(err, to.moved) {

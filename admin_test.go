@@ -512,11 +512,7 @@ func TestAdminCallsEndWithTheirContext(t *testing.T) {
 				cancel(cause)
 			}()
 			err := c.call(cluster.admin.(ContextClusterAdmin).WithContext(ctx))
-			if c.name == "backoff" {
-				if !errors.Is(err, ErrNotController) {
-					t.Errorf("%v", err)
-				}
-			} else if !errors.Is(err, cause) {
+			if !errors.Is(err, cause) {
 				t.Errorf("%v", err)
 			}
 			if err := c.call(cluster.admin.(ContextClusterAdmin).WithContext(ctx)); !errors.Is(err, cause) {
