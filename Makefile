@@ -42,7 +42,7 @@ exactly-once:
 	SARAMA_CHAOS_MESSAGES=1 $(GO) test -count=1 -timeout 40m -run TestFunctionalExactlyOnce -v .
 
 fuzz:
-	$(GO) test -run '^$$' -fuzz FuzzBodies -fuzztime $(FUZZTIME) .
+	for family in Records Cluster Topics Groups Transactions Security; do $(GO) test -run '^$$' -fuzz Fuzz$$family -fuzztime $(FUZZTIME) . || exit; done
 	$(GO) test -run '^$$' -fuzz FuzzBatch -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzMessageSet -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzDecompress -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/compress

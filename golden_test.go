@@ -17,7 +17,7 @@ import (
 )
 
 // responseBody strips a response's header off a captured frame.
-func responseBody(t *testing.T, a *api, f golden.Frame) []byte {
+func responseBody(t testing.TB, a *api, f golden.Frame) []byte {
 	t.Helper()
 	raw := f.Body[4:] // the correlation id
 	if !a.flexibleResponseHeader(f.Version) {
@@ -32,7 +32,7 @@ func responseBody(t *testing.T, a *api, f golden.Frame) []byte {
 }
 
 // goldenBodies are the captured frames of APIs that the table has, decoded.
-func goldenBodies(t *testing.T, each func(f golden.Frame, b body, raw []byte)) int {
+func goldenBodies(t testing.TB, each func(f golden.Frame, b body, raw []byte)) int {
 	n := 0
 	for _, f := range golden.Load(t) {
 		if f.Key > keyMax || apis[f.Key] == nil || f.Version > apis[f.Key].max() {
