@@ -52,6 +52,11 @@ func TestFunctionalExactlyOnce(t *testing.T) {
 	for _, run := range runs {
 		t.Run(run.name, func(t *testing.T) { s.exactlyOnce(t, run, times) })
 	}
+	if full {
+		t.Run("Kafka 3.9.1", func(t *testing.T) {
+			startKafka(t, "3.9.1", 3, nil).exactlyOnce(t, eosRun{"", sarama.V3_9_0_0, groupKinds[3]}, times)
+		})
+	}
 }
 
 // exactlyOnce makes as many kills and zombies as it is told.
