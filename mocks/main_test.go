@@ -88,7 +88,7 @@ func TestInvalidConfigIsReported(t *testing.T) {
 	conf.Producer.Partitioner = nil
 	conf.ChannelBufferSize = -1
 	err := conf.Validate()
-	for name, make := range map[string]func(ErrorReporter) func() error{
+	for name, newMock := range map[string]func(ErrorReporter) func() error{
 		"async":    func(r ErrorReporter) func() error { return NewAsyncProducer(r, conf).Close },
 		"sync":     func(r ErrorReporter) func() error { return NewSyncProducer(r, conf).Close },
 		"consumer": func(r ErrorReporter) func() error { return NewConsumer(r, conf).Close },
@@ -96,7 +96,7 @@ func TestInvalidConfigIsReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &reports{}
-			closeMock := make(r)
+			closeMock := newMock(r)
 			r.want(t, fmt.Sprintf("Invalid mock configuration provided: %v", err))
 			if err := closeMock(); err != nil {
 				t.Error(err)
