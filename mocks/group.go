@@ -225,7 +225,10 @@ func (g *ConsumerGroup) log(at topicPartition) *partitionLog {
 // committed, unless the config has AutoCommit off. Claims for topics that are not
 // asked for are reported, and so is a call before SetClaims, which fails.
 func (g *ConsumerGroup) Consume(ctx context.Context, topics []string, handler sarama.ConsumerGroupHandler) error {
-	if len(topics) == 0 && !g.isClosed() {
+	switch {
+	case g.isClosed():
+		return sarama.ErrClosedConsumerGroup
+	case len(topics) == 0:
 		return errors.New("no topics provided")
 	}
 	return g.consume(ctx, fmt.Sprint(topics), func(topic string) bool { return slices.Contains(topics, topic) }, handler)
@@ -234,7 +237,10 @@ func (g *ConsumerGroup) Consume(ctx context.Context, topics []string, handler sa
 // ConsumePattern is Consume for the topics whose names match a regular
 // expression as a whole.
 func (g *ConsumerGroup) ConsumePattern(ctx context.Context, pattern string, handler sarama.ConsumerGroupHandler) error {
-	if pattern == "" && !g.isClosed() {
+	switch {
+	case g.isClosed():
+		return sarama.ErrClosedConsumerGroup
+	case pattern == "":
 		return errors.New("no pattern provided")
 	}
 	re, err := regexp.Compile("^(?:" + pattern + ")$")
