@@ -1,6 +1,7 @@
 package mocks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,14 +68,19 @@ type AdminCall struct {
 	Args   []any // as they were given
 }
 
-// ClusterAdmin is a double of sarama.ClusterAdmin, and of
-// sarama.TransactionClusterAdmin and sarama.GroupClusterAdmin. It does what the
-// test's funcs do, and records the calls.
+// ClusterAdmin is a double of sarama.ClusterAdmin, and of the interfaces that
+// sarama's admins have besides: TransactionClusterAdmin, GroupClusterAdmin and
+// ContextClusterAdmin. It does what the test's funcs do, and records the calls.
 type ClusterAdmin struct {
 	// constant
-	t  ErrorReporter
-	do ClusterAdminFuncs
+	t      ErrorReporter
+	do     ClusterAdminFuncs
+	ctx    context.Context // of the calls
+	record *adminRecord    // shared by those with other contexts
+}
 
+// adminRecord is the calls of an admin.
+type adminRecord struct {
 	// mu guards
 	mu struct {
 		sync.Mutex
@@ -86,6 +92,7 @@ var (
 	_ sarama.ClusterAdmin            = (*ClusterAdmin)(nil)
 	_ sarama.TransactionClusterAdmin = (*ClusterAdmin)(nil)
 	_ sarama.GroupClusterAdmin       = (*ClusterAdmin)(nil)
+	_ sarama.ContextClusterAdmin     = (*ClusterAdmin)(nil)
 )
 
 // ErrUnexpectedCall is the error of a method of ClusterAdmin that the test has no
@@ -95,14 +102,20 @@ var ErrUnexpectedCall = errors.New("unexpected call of mock")
 // NewClusterAdmin returns a mock that reports calls without a func to t, which
 // usually is the test's *testing.T; their error wraps ErrUnexpectedCall.
 func NewClusterAdmin(t ErrorReporter, funcs ClusterAdminFuncs) *ClusterAdmin {
-	return &ClusterAdmin{t: t, do: funcs}
+	return &ClusterAdmin{t: t, do: funcs, ctx: context.Background(), record: &adminRecord{}}
+}
+
+// WithContext returns the same admin, whose calls fail with the cause of ctx once
+// that has ended, and then call no func. Both record the calls of both.
+func (a *ClusterAdmin) WithContext(ctx context.Context) sarama.ClusterAdmin {
+	return &ClusterAdmin{t: a.t, do: a.do, ctx: ctx, record: a.record}
 }
 
 // Calls returns the calls so far, in order, Close included.
 func (a *ClusterAdmin) Calls() []AdminCall {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.mu.calls)
+	a.record.mu.Lock()
+	defer a.record.mu.Unlock()
+	return slices.Clone(a.record.mu.calls)
 }
 
 // CallsOf returns the arguments of each call of one method, in order.
@@ -115,13 +128,14 @@ func (a *ClusterAdmin) CallsOf(method string) (args [][]any) {
 	return args
 }
 
-// call records a call, and reports one that is not expected.
+// call records a call, and says whether there is a func for it. That there is
+// none is reported.
 func (a *ClusterAdmin) call(method string, unexpected bool, args ...any) error {
-	a.mu.Lock()
-	a.mu.calls = append(a.mu.calls, AdminCall{method, args})
-	a.mu.Unlock()
+	a.record.mu.Lock()
+	a.record.mu.calls = append(a.record.mu.calls, AdminCall{method, args})
+	a.record.mu.Unlock()
 	if !unexpected {
-		return nil
+		return context.Cause(a.ctx)
 	}
 	err := fmt.Errorf("%w: ClusterAdmin.%s with %v: ClusterAdminFuncs.%s is nil", ErrUnexpectedCall, method, args, method)
 	a.t.Errorf("%v", err)

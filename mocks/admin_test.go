@@ -1,6 +1,7 @@
 package mocks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -118,6 +119,29 @@ func TestClusterAdminReportsCallsWithoutAFunc(t *testing.T) {
 		if calls := a.Calls(); len(calls) != 1 || calls[0].Method != name {
 			t.Errorf("%s: calls %v", name, calls)
 		}
+	}
+}
+
+func TestClusterAdminWithContextFailsWhenThatHasEnded(t *testing.T) {
+	deleted := 0
+	a := NewClusterAdmin(t, ClusterAdminFuncs{DeleteTopic: func(string) error { deleted++; return nil }})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	with := a.WithContext(ctx)
+	if err := with.DeleteTopic("t"); err != nil {
+		t.Error(err)
+	}
+	cancel(errRefused)
+	if err := with.DeleteTopic("t"); err != errRefused {
+		t.Errorf("got %v", err)
+	}
+	if err := with.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := a.DeleteTopic("t"); err != nil {
+		t.Error(err)
+	}
+	if calls := a.CallsOf("DeleteTopic"); deleted != 2 || len(calls) != 3 {
+		t.Errorf("%d deleted in %d calls", deleted, len(calls))
 	}
 }
 
