@@ -1,7 +1,6 @@
 package mocks
 
 import (
-	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -31,8 +30,6 @@ type AsyncProducer struct {
 	moves         chan txnMove
 	waited        chan struct{} // closed when a Close waits
 	done          chan struct{} // closed when run has ended
-	closeOnce     sync.Once
-	waitOnce      sync.Once
 
 	// owned by run: results on their way, as many as the test has messages
 	written []*sarama.ProducerMessage
@@ -161,16 +158,17 @@ func (mp *AsyncProducer) fail(msg *sarama.ProducerMessage, err error) {
 // AsyncClose says that no more messages will be sent: sending to Input panics
 // from now on. When what was sent before is handled, expectations that are left
 // are reported, and both channels of results are closed as soon as what does not
-// fit into them is read. Calls after the first do nothing.
-func (mp *AsyncProducer) AsyncClose() { mp.closeOnce.Do(func() { close(mp.input) }) }
+// fit into them is read. It panics where AsyncClose or Close was called before,
+// as Sarama's mock does: tests of published programs rely on that.
+func (mp *AsyncProducer) AsyncClose() { close(mp.input) }
 
 // Close is AsyncClose that waits. It does not read results, which are left in
 // Successes and Errors; where they do not fit and nobody reads them for the
 // lesser of Net.ReadTimeout and 5 s, they are reported and dropped. The result
-// is always nil. It may be called more than once.
+// is always nil. It panics where AsyncClose does.
 func (mp *AsyncProducer) Close() error {
 	mp.AsyncClose()
-	mp.waitOnce.Do(func() { close(mp.waited) })
+	close(mp.waited)
 	<-mp.done
 	return nil
 }

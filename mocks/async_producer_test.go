@@ -97,7 +97,7 @@ func TestAsyncProducerReturnsWhatTheConfigWants(t *testing.T) {
 		if got := outcomes(p); !slices.Equal(got, tc.want) {
 			t.Errorf("successes %v, errors %v: got %q", tc.successes, tc.errors, got)
 		}
-		_ = p.Close()
+		<-p.done
 		r.want(t)
 	}
 }
@@ -194,18 +194,24 @@ func TestAsyncProducerChecksValuesThatCannotBeHad(t *testing.T) {
 	}
 }
 
-func TestAsyncProducerMayBeClosedAgain(t *testing.T) {
+// Tests of published programs want it so.
+func TestAsyncProducerPanicsWhenItIsClosedAgain(t *testing.T) {
 	r := &reports{}
 	p := NewAsyncProducer(r, successConfig())
 	p.ExpectInputAndSucceed()
-	var closers sync.WaitGroup
-	for range 4 {
-		closers.Go(p.AsyncClose)
-		closers.Go(func() { _ = p.Close() })
-	}
-	closers.Wait()
+	_ = p.Close()
 	r.want(t, reportLeft(1))
-	for _, call := range []func() error{p.BeginTxn, p.AbortTxn, p.Close} {
+	for name, again := range map[string]func(){"Close": func() { _ = p.Close() }, "AsyncClose": p.AsyncClose} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s does not panic", name)
+				}
+			}()
+			again()
+		}()
+	}
+	for _, call := range []func() error{p.BeginTxn, p.AbortTxn} {
 		if err := call(); err != nil {
 			t.Error(err)
 		}
@@ -299,7 +305,7 @@ func TestAsyncProducerTransactions(t *testing.T) {
 	if got := outcomes(p); !slices.Equal(got, []string{"in at 1"}) {
 		t.Errorf("got %q", got)
 	}
-	_ = p.Close()
+	<-p.done
 	r.want(t)
 }
 
