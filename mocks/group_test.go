@@ -461,6 +461,31 @@ func TestConsumerGroupCloseContextNamesHandlersThatStay(t *testing.T) {
 	})
 }
 
+func TestConsumerGroupCloseContextEndsDuringSetup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		g := NewConsumerGroup(t, nil).SetClaims(claims(0))
+		failed := loop(t.Context(), g, &slowSetup{release: release})
+		synctest.Wait()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errRefused)
+		if err := g.CloseContext(ctx); err != errRefused {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+		_ = g.Close()
+		<-failed
+	})
+}
+
+// slowSetup is a handler whose Setup waits.
+type slowSetup struct {
+	recorder
+	release chan struct{}
+}
+
+func (h *slowSetup) Setup(sarama.ConsumerGroupSession) error { <-h.release; return nil }
+
 func TestConsumerGroupWaitsEnd(t *testing.T) {
 	g := NewConsumerGroup(t, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
