@@ -260,10 +260,13 @@ func TestPartitionConsumerResumesMoreThanFits(t *testing.T) {
 			e.YieldMessage(message())
 		}
 		pc.Resume()
+		pc.Pause()
+		e.YieldMessage(message()) // does not wait for those before it
+		pc.Resume()
 		var yielder sync.WaitGroup
 		yielder.Go(func() { e.YieldMessage(message()) })
 		synctest.Wait()
-		for i := range int64(11) {
+		for i := range int64(12) {
 			if m := <-pc.Messages(); m.Offset != i {
 				t.Errorf("message %d at %d", i, m.Offset)
 			}

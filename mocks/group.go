@@ -331,7 +331,8 @@ func (g *ConsumerGroup) setPaused(partitions map[string][]int32, paused bool) {
 func (g *ConsumerGroup) Close() error { return g.CloseContext(context.Background()) }
 
 // CloseContext is Close that waits until ctx ends; then the error is a
-// *sarama.HandlerError that names the claims whose ConsumeClaim has not returned.
+// *sarama.HandlerError that names the claims whose ConsumeClaim has not returned,
+// or the cause of ctx if it is Setup or Cleanup that has not.
 // The group is closed when they have and Close or CloseContext is called again.
 func (g *ConsumerGroup) CloseContext(ctx context.Context) error {
 	g.end()
@@ -352,6 +353,9 @@ func (g *ConsumerGroup) CloseContext(ctx context.Context) error {
 			running[at.topic] = append(running[at.topic], at.partition)
 		}
 		g.mu.Unlock()
+		if len(running) == 0 {
+			return context.Cause(ctx)
+		}
 		for _, partitions := range running {
 			slices.Sort(partitions)
 		}

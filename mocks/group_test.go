@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -460,6 +461,52 @@ func TestConsumerGroupCloseContextNamesHandlersThatStay(t *testing.T) {
 		}
 	})
 }
+
+// SetClaims leaves the session alone; WaitSession is for the one after it.
+func TestConsumerGroupSetClaimsIsForTheNextSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewConsumerGroup(t, nil).SetClaims(claims(0))
+		failed := loop(t.Context(), g, &recorder{})
+		first := session(t, g)
+		g.SetClaims(claims(1))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errRefused)
+		defer cancel()
+		if s, err := g.WaitSession(ctx); err != errRefused || first.Context().Err() != nil {
+			t.Errorf("got %v, %v", s, err)
+		}
+		first.End(errRefused)
+		if s := session(t, g); !reflect.DeepEqual(s.Claims(), claims(1)) {
+			t.Errorf("claims %v", s.Claims())
+		}
+		_ = g.Close()
+		<-failed
+	})
+}
+
+func TestConsumerGroupCloseContextEndsDuringSetup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		g := NewConsumerGroup(t, nil).SetClaims(claims(0))
+		failed := loop(t.Context(), g, &slowSetup{release: release})
+		synctest.Wait()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errRefused)
+		if err := g.CloseContext(ctx); err != errRefused {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+		_ = g.Close()
+		<-failed
+	})
+}
+
+// slowSetup is a handler whose Setup waits.
+type slowSetup struct {
+	recorder
+	release chan struct{}
+}
+
+func (h *slowSetup) Setup(sarama.ConsumerGroupSession) error { <-h.release; return nil }
 
 func TestConsumerGroupWaitsEnd(t *testing.T) {
 	g := NewConsumerGroup(t, nil)

@@ -55,13 +55,13 @@ func (s *stream) open() <-chan *sarama.ConsumerMessage {
 // stream is still open.
 func (s *stream) yield(msg *sarama.ConsumerMessage) bool {
 	s.mu.Lock()
-	closed := s.mu.closed
+	closed, holds := s.mu.closed, s.mu.paused || s.mu.out == nil
 	if !closed {
 		s.mu.held = append(s.mu.held, msg)
 	}
 	s.mu.Unlock()
-	if closed {
-		return false
+	if closed || holds {
+		return !closed
 	}
 	select {
 	case s.turn <- struct{}{}:
