@@ -2,7 +2,7 @@ GO ?= go
 GOLANGCI ?= $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 60s
 
-.PHONY: check fmt vet lint race test functional chaos storm exactly-once fuzz bench api
+.PHONY: check fmt vet lint race test functional chaos storm exactly-once oracles fuzz bench api
 
 # What every change runs.
 check: fmt vet lint race
@@ -40,6 +40,11 @@ storm:
 # groups.
 exactly-once:
 	SARAMA_CHAOS_MESSAGES=1 $(GO) test -count=1 -timeout 40m -run TestFunctionalExactlyOnce -v .
+
+# The codec against Kafka's definitions, and against another client's codec.
+oracles:
+	$(GO) test -count=1 -run Schema .
+	cd compat/kmsg && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 fuzz:
 	for family in Records Cluster Topics Groups Transactions Security; do $(GO) test -run '^$$' -fuzz Fuzz$$family -fuzztime $(FUZZTIME) . || exit; done
