@@ -10,17 +10,27 @@ import (
 
 // The APIs of administrators.
 const (
-	DeleteRecords               API = 21
-	DescribeConfigs             API = 32
-	AlterConfigs                API = 33
-	DescribeLogDirs             API = 35
-	CreatePartitions            API = 37
-	ElectLeaders                API = 43
-	IncrementalAlterConfigs     API = 44
-	AlterPartitionReassignments API = 45
-	ListPartitionReassignments  API = 46
-	UpdateFeatures              API = 57
-	DescribeCluster             API = 60
+	DeleteRecords                API = 21
+	DescribeAcls                 API = 29
+	CreateAcls                   API = 30
+	DeleteAcls                   API = 31
+	DescribeConfigs              API = 32
+	AlterConfigs                 API = 33
+	DescribeLogDirs              API = 35
+	CreatePartitions             API = 37
+	ElectLeaders                 API = 43
+	IncrementalAlterConfigs      API = 44
+	AlterPartitionReassignments  API = 45
+	ListPartitionReassignments   API = 46
+	DescribeClientQuotas         API = 48
+	AlterClientQuotas            API = 49
+	DescribeUserScramCredentials API = 50
+	AlterUserScramCredentials    API = 51
+	UpdateFeatures               API = 57
+	DescribeCluster              API = 60
+	DescribeProducers            API = 61
+	DescribeTransactions         API = 65
+	ListTransactions             API = 66
 )
 
 // adminHandlerOf is handlerOf for these.
@@ -28,6 +38,12 @@ func adminHandlerOf(a API) handler {
 	switch a {
 	case DeleteRecords:
 		return (*conn).deleteRecords
+	case DescribeAcls:
+		return (*conn).describeAcls
+	case CreateAcls:
+		return (*conn).createAcls
+	case DeleteAcls:
+		return (*conn).deleteAcls
 	case DescribeConfigs:
 		return (*conn).describeConfigs
 	case AlterConfigs:
@@ -44,10 +60,24 @@ func adminHandlerOf(a API) handler {
 		return (*conn).alterPartitionReassignments
 	case ListPartitionReassignments:
 		return (*conn).listPartitionReassignments
+	case DescribeClientQuotas:
+		return (*conn).describeClientQuotas
+	case AlterClientQuotas:
+		return (*conn).alterClientQuotas
+	case DescribeUserScramCredentials:
+		return (*conn).describeUserScramCredentials
+	case AlterUserScramCredentials:
+		return (*conn).alterUserScramCredentials
 	case UpdateFeatures:
 		return (*conn).updateFeatures
 	case DescribeCluster:
 		return (*conn).describeCluster
+	case DescribeProducers:
+		return (*conn).describeProducers
+	case DescribeTransactions:
+		return (*conn).describeTransactions
+	case ListTransactions:
+		return (*conn).listTransactions
 	}
 	return nil
 }

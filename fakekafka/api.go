@@ -112,7 +112,7 @@ func oldestVersion(a API, release sarama.KafkaVersion) int16 {
 		return produceBatches
 	case Fetch:
 		return fetchBatches
-	case ListOffsets, DeleteTopics, DescribeConfigs, DescribeLogDirs:
+	case ListOffsets, DeleteTopics, DescribeAcls, CreateAcls, DeleteAcls, DescribeConfigs, DescribeLogDirs:
 		return 1
 	case CreateTopics, OffsetForLeaderEpoch, OffsetCommit:
 		return 2

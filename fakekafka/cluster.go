@@ -47,7 +47,8 @@ type Cluster struct {
 		movesHeld int // reassignments stay under way
 	}
 
-	txns transactions
+	txns  transactions
+	rules rules
 }
 
 // Start starts a cluster. All topics, partitions and leaders exist, and every
@@ -69,6 +70,7 @@ func Start(opts Options) (*Cluster, error) {
 	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
 	c.txns.init(&opts)
+	c.rules.init()
 	if c.offers, err = newOffers(opts.Version, opts.MaxVersions, opts.Groups.ClassicOnly); err != nil {
 		return nil, err
 	}
