@@ -16,9 +16,7 @@ import (
 func TestFunctionalAdminMessages(t *testing.T) {
 	for _, release := range []string{"4.3.1", "3.9.1"} {
 		t.Run("kafka "+release, func(t *testing.T) {
-			s := startKafka(t, release, 1, map[string]string{
-				"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS",
-			})
+			s := startKafka(t, release, 1, nil)
 			conf := s.config()
 			client := s.client(t, conf)
 			b, err := client.Controller()

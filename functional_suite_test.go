@@ -46,6 +46,7 @@ func runFunctional(t *testing.T, s *site) {
 		{"offsets in transactions", functionalTxnOffsets},
 		{"transactions while brokers stop", functionalTxnBrokers},
 		{"what coordinators of transactions answer", functionalTxnCoordinator},
+		{"admin", functionalAdmin},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}

@@ -79,6 +79,8 @@ func startKafka(t *testing.T, release string, brokers int, properties map[string
 		"auto.create.topics.enable":                "false",
 		"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "200",
 		"group.consumer.min.assignment.interval.ms": "0", "group.consumer.assignment.interval.ms": "0", // else a plan a second
+		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", // which stores access rules
+		"super.users":           "User:ANONYMOUS", "allow.everyone.if.no.acl.found": "true",
 	}
 	maps.Copy(settings, properties)
 	c := realKafka(t, kafkalocal.Options{
