@@ -77,14 +77,6 @@ func init() {
 		}
 		return r
 	}
-	bridge.Reassignments = func(req any) (list []bridge.Reassignment) {
-		blocks := req.(*AlterPartitionReassignmentsRequest).blocks
-		for _, p := range partitionKeys(blocks) {
-			list = append(list, bridge.Reassignment{Topic: p.topic, Partition: p.partition, Replicas: blocks[p.topic][p.partition]})
-		}
-		return list
-	}
-	bridge.ReassignmentsListed = func(req any) map[string][]int32 { return req.(*ListPartitionReassignmentsRequest).blocks }
 	bridge.Broker = func(id int32, addr string, rack *string) any { return &Broker{id: id, addr: addr, rack: rack} }
 }
 

@@ -1,7 +1,6 @@
 package fakekafka
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -330,7 +329,7 @@ func (c *Cluster) checkBrokerConfig(old, config map[string]string) error {
 // The loggers of a broker, root first, and the levels that they may have.
 var (
 	loggers   = []string{rootLogger, "kafka", "kafka.request.logger", "kafka.server.KafkaApis", "org.apache.kafka"}
-	logLevels = []string{"FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"}
+	logLevels = []string{"DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN"}
 )
 
 const (
@@ -379,7 +378,7 @@ func (c *conn) alterLoggers(r *Request, of *sarama.IncrementalAlterConfigsResour
 			return refuse(sarama.ErrInvalidConfig, "Logger %s does not exist!", name)
 		case op == sarama.IncrementalAlterConfigsOperationDelete && name == rootLogger:
 			return refuse(sarama.ErrInvalidRequest, "Removing the log level of the %s logger is not allowed", rootLogger)
-		case op == sarama.IncrementalAlterConfigsOperationSet && (e.Value == nil || !slices.Contains(logLevels, strings.ToUpper(*e.Value))):
+		case op == sarama.IncrementalAlterConfigsOperationSet && (e.Value == nil || !slices.Contains(logLevels, *e.Value)):
 			return refuse(sarama.ErrInvalidConfig, "Cannot set the log level of %s to %s as it is not a supported log level. Valid log levels are %s",
 				name, deref(e.Value), strings.Join(logLevels, ", "))
 		}
@@ -400,7 +399,7 @@ func (b *broker) setLogLevels(entries map[string]sarama.IncrementalAlterConfigsE
 		if e.Operation == sarama.IncrementalAlterConfigsOperationDelete {
 			delete(b.mu.logLevels, name)
 		} else {
-			b.mu.logLevels[name] = strings.ToUpper(fmt.Sprint(*e.Value))
+			b.mu.logLevels[name] = *e.Value
 		}
 	}
 }

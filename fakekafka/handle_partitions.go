@@ -28,9 +28,10 @@ func (c *conn) createPartitions(r *Request) (any, error) {
 	return resp, nil
 }
 
-// codeAndReason is the code of a refusal, and what is said beside it.
+// codeAndReason is the code of a refusal, and what is said beside it: nothing
+// where the refusal is a code.
 func codeAndReason(err error) (sarama.KError, *string) {
-	if code, ok := err.(sarama.KError); ok { //nolint:errorlint // one without a reason
+	if code, ok := err.(sarama.KError); ok {
 		return code, nil
 	}
 	return codeOf(err)

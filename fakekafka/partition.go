@@ -162,9 +162,10 @@ func (p *partition) appendLocked(broker int32, in *incoming, allReplicas, refuse
 		return o, false
 	}
 	settings := p.topic.settings()
-	if allReplicas && len(p.mu.isr) < settings.minInSyncReplicas {
+	// More than there are replicas are not asked for: Kafka 3.9 and 4.3 behave so.
+	if least := min(settings.minInSyncReplicas, len(p.mu.replicas)); allReplicas && len(p.mu.isr) < least {
 		o.err = sarama.ErrNotEnoughReplicas
-		o.message = fmt.Sprintf("%d replicas are in sync, min.insync.replicas is %d", len(p.mu.isr), settings.minInSyncReplicas)
+		o.message = fmt.Sprintf("%d replicas are in sync, min.insync.replicas is %d", len(p.mu.isr), least)
 		return o, false
 	}
 	b := &in.batch

@@ -18,6 +18,7 @@ type setting struct {
 	doc   string
 
 	least, most string   // bounds of numbers, "" for none
+	or          string   // the one number beyond them that is good, too, "" for none
 	oneOf       []string // what strings, or the elements of lists, may be
 	throttled   bool     // it is a list of throttled replicas
 
@@ -52,10 +53,15 @@ func (s *setting) check(value string) error {
 		if !ok {
 			return wrong(value, "Not a number of type "+kindNames[s.kind])
 		}
-		if least, err := strconv.ParseFloat(s.least, 64); err == nil && n < least {
+		least, err := strconv.ParseFloat(s.least, 64)
+		below := err == nil && n < least
+		most, err := strconv.ParseFloat(s.most, 64)
+		switch above := err == nil && n > most; {
+		case s.or != "" && value != s.or && (below || above):
+			return wrong(shown, fmt.Sprintf("Value must be between %s and %s or equal to %s", s.least, s.most, s.or))
+		case s.or == "" && below:
 			return wrong(shown, "Value must be at least "+s.least)
-		}
-		if most, err := strconv.ParseFloat(s.most, 64); err == nil && n > most {
+		case s.or == "" && above:
 			return wrong(shown, "Value must be no more than "+s.most)
 		}
 	case sarama.BooleanConfigType:

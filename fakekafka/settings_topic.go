@@ -30,7 +30,7 @@ func settingsOf(release sarama.KafkaVersion) (topics, brokers map[string]*settin
 var topicSettings = []setting{
 	{name: "cleanup.policy", kind: sarama.ListConfigType, value: "delete", broker: "log.cleanup.policy", oneOf: []string{"compact", "delete"},
 		doc: "What happens to old records: delete removes them, compact keeps the last one of each key."},
-	{name: "compression.gzip.level", kind: sarama.IntConfigType, value: "-1", broker: "compression.gzip.level", least: "-1", most: "9",
+	{name: "compression.gzip.level", kind: sarama.IntConfigType, value: "-1", broker: "compression.gzip.level", least: "1", most: "9", or: "-1",
 		since: sarama.V3_8_0_0, doc: "Level of the brokers' own compression with gzip."},
 	{name: "compression.lz4.level", kind: sarama.IntConfigType, value: "9", broker: "compression.lz4.level", least: "1", most: "17",
 		since: sarama.V3_8_0_0, doc: "Level of the brokers' own compression with lz4."},
