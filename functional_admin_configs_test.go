@@ -206,8 +206,8 @@ func adminBrokerSettings(t *testing.T, s *site, a everyAdmin) {
 	if !e.ReadOnly || e.Type != sarama.IntConfigType {
 		t.Errorf("%+v", e)
 	}
-	if e, ok, err := setting(a, kind, id, "ssl.key.password"); err != nil || !ok || !e.Sensitive || e.Value != "" {
-		t.Errorf("%+v, %v", e, err)
+	if secret, ok, err := setting(a, kind, id, "ssl.key.password"); err != nil || !ok || !secret.Sensitive || secret.Value != "" {
+		t.Errorf("%+v, %v", secret, err)
 	}
 	reset := func() {
 		mustTxn(t, "deleting", a.IncrementalAlterConfig(kind, id, change(opDelete, key, ""), false))

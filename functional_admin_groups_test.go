@@ -320,16 +320,35 @@ func adminTransactions(t *testing.T, s *site, a everyAdmin) {
 		time.UnixMilli(st.TransactionStartTime).Before(began) || time.UnixMilli(st.TransactionStartTime).After(time.Now().Add(time.Minute)) {
 		t.Errorf("%+v", st)
 	}
+	adminListedTransaction(t, a, id, st.ProducerID)
+	wantProducers(t, a, topic, st, 0, 1, 0)
+	mustTxn(t, "CommitTxn", p.CommitTxn())
+	eventually(t, "the transaction's end", func() error {
+		if now := state(); now.TransactionState != sarama.TransactionStateCompleteCommit || len(now.Topics) != 0 {
+			return fmt.Errorf("%+v", now)
+		}
+		return nil
+	})
+	wantProducers(t, a, topic, st, -1, -1, -1)
+	producers, err := a.DescribeProducers(map[string][]int32{topic: {0, 9}})
+	if !errors.Is(producers[topic][9].ErrorCode, sarama.ErrUnknownTopicOrPartition) && err == nil {
+		t.Errorf("an unknown partition: %+v, %v", producers, err)
+	}
+}
+
+// adminListedTransaction finds an open transaction with filters.
+func adminListedTransaction(t *testing.T, a everyAdmin, id string, producer int64) {
+	t.Helper()
 	listed := func(states []string, producers []int64, duration int64) (is string) {
 		t.Helper()
 		list, err := a.ListTransactions(states, producers, duration)
 		mustTxn(t, "ListTransactions", err)
 		for _, l := range list {
 			if l.TransactionalID == id {
-				if is = l.TransactionState; l.ProducerID != st.ProducerID {
+				if is = l.TransactionState; l.ProducerID != producer {
 					t.Errorf("%+v", l)
 				}
-			} else if len(producers) == 1 && producers[0] == st.ProducerID {
+			} else if len(producers) == 1 && producers[0] == producer {
 				t.Errorf("another id has the producer, too: %+v", l)
 			}
 		}
@@ -342,35 +361,22 @@ func adminTransactions(t *testing.T, s *site, a everyAdmin) {
 		duration  int64
 		want      string
 	}{
-		{nil, nil, -1, ongoing}, {[]string{ongoing}, nil, -1, ongoing}, {nil, []int64{st.ProducerID}, -1, ongoing},
+		{nil, nil, -1, ongoing}, {[]string{ongoing}, nil, -1, ongoing}, {nil, []int64{producer}, -1, ongoing},
 		{[]string{sarama.TransactionStateCompleteCommit, sarama.TransactionStateEmpty}, nil, -1, ""},
-		{nil, []int64{st.ProducerID + 1_000_000}, -1, ""}, {nil, nil, 3_600_000, ""},
+		{nil, []int64{producer + 1_000_000}, -1, ""}, {nil, nil, 3_600_000, ""},
 	} {
 		if got := listed(c.states, c.producers, c.duration); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
 	eventually(t, "a transaction of more than a millisecond", func() error {
-		if got := listed(nil, []int64{st.ProducerID}, 1); got != ongoing {
+		if got := listed(nil, []int64{producer}, 1); got != ongoing {
 			return fmt.Errorf("%q", got)
 		}
 		return nil
 	})
 	if _, err := a.ListTransactions([]string{"NoSuchState"}, nil, -1); err == nil {
 		t.Error("an unknown state is no error")
-	}
-	wantProducers(t, a, topic, st, 0, 1, 0)
-	mustTxn(t, "CommitTxn", p.CommitTxn())
-	eventually(t, "the transaction's end", func() error {
-		if st := state(); st.TransactionState != sarama.TransactionStateCompleteCommit || len(st.Topics) != 0 {
-			return fmt.Errorf("%+v", st)
-		}
-		return nil
-	})
-	wantProducers(t, a, topic, st, -1, -1, -1)
-	producers, err := a.DescribeProducers(map[string][]int32{topic: {0, 9}})
-	if !errors.Is(producers[topic][9].ErrorCode, sarama.ErrUnknownTopicOrPartition) && err == nil {
-		t.Errorf("an unknown partition: %+v, %v", producers, err)
 	}
 }
 

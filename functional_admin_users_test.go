@@ -40,6 +40,21 @@ func wantACLs(t *testing.T, a everyAdmin, filter sarama.AclFilter, want ...strin
 	})
 }
 
+// deleteACLs deletes what a filter finds, which are to be these rules.
+func deleteACLs(t *testing.T, a everyAdmin, filter sarama.AclFilter, want ...string) {
+	t.Helper()
+	deleted, err := a.DeleteACL(filter, false)
+	mustTxn(t, "DeleteACL", err)
+	var gone []string
+	for _, m := range deleted {
+		gone = append(gone, aclText(m.Resource, m.Acl))
+	}
+	slices.Sort(want)
+	if slices.Sort(gone); !slices.Equal(gone, want) {
+		t.Errorf("deleted %q, want %q", gone, want)
+	}
+}
+
 func adminACLs(t *testing.T, s *site, a everyAdmin) {
 	name := s.topicName()
 	filter := func(kind sarama.AclResourceType, name string, pattern sarama.AclResourcePatternType) sarama.AclFilter {
@@ -96,16 +111,7 @@ func adminACLs(t *testing.T, s *site, a everyAdmin) {
 	wantACLs(t, a, by(func(f *sarama.AclFilter) { f.PermissionType = sarama.AclPermissionDeny }), lw, pw)
 	wantACLs(t, a, by(func(f *sarama.AclFilter) { f.Principal = &other.Principal }), lo)
 
-	deleted, err := a.DeleteACL(by(func(f *sarama.AclFilter) { f.PermissionType = sarama.AclPermissionDeny }), false)
-	mustTxn(t, "DeleteACL", err)
-	var gone []string
-	for _, m := range deleted {
-		gone = append(gone, aclText(m.Resource, m.Acl))
-	}
-	want := []string{lw, pw}
-	if slices.Sort(gone); !slices.Equal(gone, slices.Sorted(slices.Values(want))) {
-		t.Errorf("deleted %q", gone)
-	}
+	deleteACLs(t, a, by(func(f *sarama.AclFilter) { f.PermissionType = sarama.AclPermissionDeny }), lw, pw)
 	wantACLs(t, a, by(func(f *sarama.AclFilter) {}), lr, er, gr)
 	bad := read
 	bad.Principal = "nobody"
@@ -114,23 +120,35 @@ func adminACLs(t *testing.T, s *site, a everyAdmin) {
 	wantACLs(t, a, filter(sarama.AclResourceGroup, name, sarama.AclPatternLiteral), gr, aclText(group, write)) // the good one is there
 }
 
+// quotaEntity is a user's client, or either; "default" stands for those without
+// a quota of their own.
+func quotaEntity(user, client string) (list []sarama.QuotaEntityComponent) {
+	for kind, name := range map[sarama.QuotaEntityType]string{sarama.QuotaEntityUser: user, sarama.QuotaEntityClientID: client} {
+		switch name {
+		case "":
+		case "default":
+			list = append(list, sarama.QuotaEntityComponent{EntityType: kind, MatchType: sarama.QuotaMatchDefault})
+		default:
+			list = append(list, sarama.QuotaEntityComponent{EntityType: kind, MatchType: sarama.QuotaMatchExact, Name: name})
+		}
+	}
+	return list
+}
+
+func userFilter(match sarama.QuotaMatchType, name string) sarama.QuotaFilterComponent {
+	return sarama.QuotaFilterComponent{EntityType: sarama.QuotaEntityUser, MatchType: match, Match: name}
+}
+
+func clientFilter(match sarama.QuotaMatchType, name string) sarama.QuotaFilterComponent {
+	return sarama.QuotaFilterComponent{EntityType: sarama.QuotaEntityClientID, MatchType: match, Match: name}
+}
+
+const rate = "producer_byte_rate"
+
 func adminQuotas(t *testing.T, s *site, a everyAdmin) {
 	name := s.topicName()
-	entity := func(user, client string) (list []sarama.QuotaEntityComponent) {
-		for kind, name := range map[sarama.QuotaEntityType]string{sarama.QuotaEntityUser: user, sarama.QuotaEntityClientID: client} {
-			switch name {
-			case "":
-			case "default":
-				list = append(list, sarama.QuotaEntityComponent{EntityType: kind, MatchType: sarama.QuotaMatchDefault})
-			default:
-				list = append(list, sarama.QuotaEntityComponent{EntityType: kind, MatchType: sarama.QuotaMatchExact, Name: name})
-			}
-		}
-		return list
-	}
-	const rate = "producer_byte_rate"
 	set := func(user, client, key string, value float64) error {
-		return a.AlterClientQuotas(entity(user, client), sarama.ClientQuotasOp{Key: key, Value: value}, false)
+		return a.AlterClientQuotas(quotaEntity(user, client), sarama.ClientQuotasOp{Key: key, Value: value}, false)
 	}
 	other := "other-" + name
 	all := [][2]string{{name, ""}, {name, "default"}, {name, "client"}, {other, "client"}, {"", name}}
@@ -140,19 +158,34 @@ func adminQuotas(t *testing.T, s *site, a everyAdmin) {
 	t.Cleanup(func() {
 		for _, e := range all {
 			for _, key := range []string{rate, "request_percentage"} {
-				mustTxn(t, "removing", a.AlterClientQuotas(entity(e[0], e[1]), sarama.ClientQuotasOp{Key: key, Remove: true}, false))
+				mustTxn(t, "removing", a.AlterClientQuotas(quotaEntity(e[0], e[1]), sarama.ClientQuotasOp{Key: key, Remove: true}, false))
 			}
 		}
 	})
 	mustTxn(t, "a second quota", set(name, "", "request_percentage", 50.5))
-	mustTxn(t, "only to validate", a.AlterClientQuotas(entity(name, ""), sarama.ClientQuotasOp{Key: "consumer_byte_rate", Value: 7}, true))
+	mustTxn(t, "only to validate", a.AlterClientQuotas(quotaEntity(name, ""), sarama.ClientQuotasOp{Key: "consumer_byte_rate", Value: 7}, true))
 
-	user := func(match sarama.QuotaMatchType, name string) sarama.QuotaFilterComponent {
-		return sarama.QuotaFilterComponent{EntityType: sarama.QuotaEntityUser, MatchType: match, Match: name}
+	wantQuotas(t, a, name)
+	mine := []sarama.QuotaFilterComponent{userFilter(sarama.QuotaMatchExact, name)}
+	entries, err := a.DescribeClientQuotas(mine, true)
+	if err != nil || len(entries) != 1 || !reflect.DeepEqual(entries[0].Entity, quotaEntity(name, "")) ||
+		!reflect.DeepEqual(entries[0].Values, map[string]float64{rate: 1000, "request_percentage": 50.5}) {
+		t.Errorf("%+v, %v", entries, err)
 	}
-	client := func(match sarama.QuotaMatchType, name string) sarama.QuotaFilterComponent {
-		return sarama.QuotaFilterComponent{EntityType: sarama.QuotaEntityClientID, MatchType: match, Match: name}
-	}
+	mustTxn(t, "removing", a.AlterClientQuotas(quotaEntity(name, ""), sarama.ClientQuotasOp{Key: rate, Remove: true}, false))
+	eventually(t, "the quota's end", func() error {
+		entries, err := a.DescribeClientQuotas(mine, true)
+		if err != nil || len(entries) != 1 || len(entries[0].Values) != 1 {
+			return fmt.Errorf("%+v, %w", entries, err)
+		}
+		return nil
+	})
+	adminQuotaRefusals(t, a, name)
+}
+
+// wantQuotas waits until filters find the quotas of adminQuotas.
+func wantQuotas(t *testing.T, a everyAdmin, name string) {
+	t.Helper()
 	exact, byDefault, every := sarama.QuotaMatchExact, sarama.QuotaMatchDefault, sarama.QuotaMatchAny
 	of := func(values ...float64) []float64 { return values }
 	for _, c := range []struct {
@@ -160,14 +193,14 @@ func adminQuotas(t *testing.T, s *site, a everyAdmin) {
 		strict bool
 		want   []float64 // rates of the entities of this test
 	}{
-		{[]sarama.QuotaFilterComponent{user(exact, name)}, false, of(1000, 2000, 3000)},
-		{[]sarama.QuotaFilterComponent{user(exact, name)}, true, of(1000)},
-		{[]sarama.QuotaFilterComponent{user(exact, name), client(byDefault, "")}, true, of(2000)},
-		{[]sarama.QuotaFilterComponent{user(every, ""), client(exact, "client")}, true, of(3000, 4000)},
-		{[]sarama.QuotaFilterComponent{user(every, ""), client(every, "")}, false, of(2000, 3000, 4000)},
-		{[]sarama.QuotaFilterComponent{client(exact, name)}, true, of(5000)},
-		{[]sarama.QuotaFilterComponent{client(every, "")}, true, of(5000)},
-		{[]sarama.QuotaFilterComponent{user(byDefault, "")}, false, nil},
+		{[]sarama.QuotaFilterComponent{userFilter(exact, name)}, false, of(1000, 2000, 3000)},
+		{[]sarama.QuotaFilterComponent{userFilter(exact, name)}, true, of(1000)},
+		{[]sarama.QuotaFilterComponent{userFilter(exact, name), clientFilter(byDefault, "")}, true, of(2000)},
+		{[]sarama.QuotaFilterComponent{userFilter(every, ""), clientFilter(exact, "client")}, true, of(3000, 4000)},
+		{[]sarama.QuotaFilterComponent{userFilter(every, ""), clientFilter(every, "")}, false, of(2000, 3000, 4000)},
+		{[]sarama.QuotaFilterComponent{clientFilter(exact, name)}, true, of(5000)},
+		{[]sarama.QuotaFilterComponent{clientFilter(every, "")}, true, of(5000)},
+		{[]sarama.QuotaFilterComponent{userFilter(byDefault, "")}, false, nil},
 		{nil, false, of(1000, 2000, 3000, 4000, 5000)},
 	} {
 		eventually(t, "quotas", func() error {
@@ -187,25 +220,20 @@ func adminQuotas(t *testing.T, s *site, a everyAdmin) {
 			return nil
 		})
 	}
-	entries, err := a.DescribeClientQuotas([]sarama.QuotaFilterComponent{user(exact, name)}, true)
-	if err != nil || len(entries) != 1 || !reflect.DeepEqual(entries[0].Entity, entity(name, "")) ||
-		!reflect.DeepEqual(entries[0].Values, map[string]float64{rate: 1000, "request_percentage": 50.5}) {
-		t.Errorf("%+v, %v", entries, err)
+}
+
+func adminQuotaRefusals(t *testing.T, a everyAdmin, user string) {
+	t.Helper()
+	every := sarama.QuotaMatchAny
+	set := func(key string, value float64) error {
+		return a.AlterClientQuotas(quotaEntity(user, ""), sarama.ClientQuotasOp{Key: key, Value: value}, false)
 	}
-	mustTxn(t, "removing", a.AlterClientQuotas(entity(name, ""), sarama.ClientQuotasOp{Key: rate, Remove: true}, false))
-	eventually(t, "the quota's end", func() error {
-		entries, err := a.DescribeClientQuotas([]sarama.QuotaFilterComponent{user(exact, name)}, true)
-		if err != nil || len(entries) != 1 || len(entries[0].Values) != 1 {
-			return fmt.Errorf("%+v, %w", entries, err)
-		}
-		return nil
-	})
-	_, twice := a.DescribeClientQuotas([]sarama.QuotaFilterComponent{user(every, ""), user(every, "")}, false)
+	_, twice := a.DescribeClientQuotas([]sarama.QuotaFilterComponent{userFilter(every, ""), userFilter(every, "")}, false)
 	_, unknown := a.DescribeClientQuotas([]sarama.QuotaFilterComponent{{EntityType: "group", MatchType: every}}, false)
 	wantRefused(t,
-		refused{"an unknown quota", set(name, "", "colour", 1), []error{sarama.ErrInvalidRequest}, nil, "colour"},
-		refused{"a negative one", set(name, "", rate, -1), []error{sarama.ErrInvalidRequest}, nil, "must be greater than 0"},
-		refused{"a fraction", set(name, "", rate, 1.5), []error{sarama.ErrInvalidRequest}, nil, "fractional"},
+		refused{"an unknown quota", set("colour", 1), []error{sarama.ErrInvalidRequest}, nil, "colour"},
+		refused{"a negative one", set(rate, -1), []error{sarama.ErrInvalidRequest}, nil, "must be greater than 0"},
+		refused{"a fraction", set(rate, 1.5), []error{sarama.ErrInvalidRequest}, nil, "fractional"},
 		refused{"nobody", a.AlterClientQuotas(nil, sarama.ClientQuotasOp{Key: rate, Value: 1}, false), []error{sarama.ErrInvalidRequest}, nil, "empty client quota entity"},
 		refused{"a part twice", twice, []error{sarama.ErrInvalidRequest}, nil, "more than once"},
 		refused{"an unknown part", unknown, []error{sarama.ErrUnsupportedVersion}, nil, "group"},
