@@ -124,7 +124,8 @@ func (a *clusterAdmin) configShares(resources []*ConfigResource) (map[int32][]*C
 		if err != nil {
 			return nil, nil, err
 		}
-		if id < 0 {
+		own := id >= 0
+		if !own {
 			if someone == nil {
 				if someone, err = adminWithin(a, to.find); err != nil {
 					return nil, nil, err
@@ -133,8 +134,8 @@ func (a *clusterAdmin) configShares(resources []*ConfigResource) (map[int32][]*C
 			id = someone.ID()
 		}
 		shares[id] = append(shares[id], r)
-		if _, ok := targets[id]; !ok {
-			targets[id] = to
+		if _, ok := targets[id]; !ok || own {
+			targets[id] = to // a broker's own settings are asked of no other
 		}
 	}
 	return shares, targets, nil

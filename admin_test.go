@@ -324,6 +324,31 @@ func TestAdminAsksEachBrokerForItsShare(t *testing.T) {
 	}
 }
 
+// TestAdminAsksNoOtherBrokerForABrokersSettings: also where any broker would do
+// for the rest of what is asked.
+func TestAdminAsksNoOtherBrokerForABrokersSettings(t *testing.T) {
+	c := newAdminCluster(t, 3, func(conf *Config) { conf.Version = V3_8_0_0 }, nil, func(int32) map[string]MockResponse {
+		return map[string]MockResponse{"DescribeConfigsRequest": NewMockDescribeConfigsResponse(t)}
+	})
+	for range 20 {
+		_, err := c.admin.DescribeConfigs([]*ConfigResource{
+			{Type: TopicResource, Name: "t"}, {Type: BrokerResource, Name: "1"}, {Type: BrokerResource, Name: "2"}, {Type: BrokerLoggerResource, Name: "3"},
+		}, DescribeConfigsOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, had := range asked[*DescribeConfigsRequest](c) {
+		for _, r := range had {
+			for _, of := range r.Resources {
+				if of.Type != TopicResource && of.Name != fmt.Sprint(i+1) {
+					t.Fatalf("broker %d was asked for the settings of broker %s", i+1, of.Name)
+				}
+			}
+		}
+	}
+}
+
 // TestAdminReturnsWhatItHasBesideAnError: one of two brokers refuses.
 func TestAdminReturnsWhatItHasBesideAnError(t *testing.T) {
 	c := newAdminCluster(t, 2, func(conf *Config) { conf.Version = V3_8_0_0 }, []string{"a", "b"}, func(id int32) map[string]MockResponse {

@@ -44,12 +44,8 @@ func TestFunctional(t *testing.T) {
 		})
 	}
 	each("embedded", startEmbedded)
-	if peers := os.Getenv("KAFKA_PEERS"); peers != "" {
-		each("peers", func(t *testing.T) *site {
-			s := &site{addrs: strings.Split(peers, ","), version: sarama.MaxVersion}
-			s.brokers = min(3, len(s.client(t, nil).Brokers()))
-			return s
-		})
+	if os.Getenv("KAFKA_PEERS") != "" {
+		each("peers", peerSite)
 		return
 	}
 	each("kafka 4.3.1", sharedKafka)
@@ -60,6 +56,13 @@ func TestFunctional(t *testing.T) {
 func TestFunctionalTransactionsWhileBrokersStop(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) { functionalTxnBrokers(t, startEmbedded(t)) })
 	t.Run("kafka 4.3.1", func(t *testing.T) { functionalTxnBrokers(t, sharedKafka(t)) })
+}
+
+// peerSite is the cluster that KAFKA_PEERS names.
+func peerSite(t *testing.T) *site {
+	s := &site{addrs: strings.Split(os.Getenv("KAFKA_PEERS"), ","), version: sarama.MaxVersion}
+	s.brokers = min(3, len(s.client(t, nil).Brokers()))
+	return s
 }
 
 func startEmbedded(t *testing.T) *site {
@@ -151,6 +154,8 @@ func functionalOptions(release string, brokers int, properties map[string]string
 		"group.consumer.min.assignment.interval.ms": "0", "group.consumer.assignment.interval.ms": "0", // else a plan a second
 		"group.min.session.timeout.ms": "1000", "group.consumer.min.session.timeout.ms": "1000", // for groups that ask for it
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500", // else every ten seconds
+		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", // which stores access rules
+		"super.users":           "User:ANONYMOUS", "allow.everyone.if.no.acl.found": "true",
 	}
 	maps.Copy(settings, properties)
 	return kafkalocal.Options{

@@ -76,6 +76,9 @@ func handlerOf(a API) handler {
 	case SaslAuthenticate:
 		return (*conn).saslAuthenticate
 	}
+	if h := adminHandlerOf(a); h != nil {
+		return h
+	}
 	return groupHandlerOf(a)
 }
 
@@ -94,6 +97,7 @@ var since = map[API][]sarama.KafkaVersion{
 	Produce: {sarama.V0_8_2_0, sarama.V0_9_0_0, sarama.V0_10_0_0, sarama.V0_11_0_0, sarama.V1_0_0_0, sarama.V1_0_0_0, sarama.V2_0_0_0,
 		sarama.V2_1_0_0, sarama.V2_4_0_0, sarama.V2_8_0_0, sarama.V3_7_0_0, sarama.V3_8_0_0, sarama.V4_0_0_0, sarama.V4_1_0_0},
 	SaslHandshake: {sarama.V0_10_0_0, sarama.V1_0_0_0},
+	ElectLeaders:  {sarama.V2_2_0_0, sarama.V2_4_0_0, sarama.V2_4_0_0},
 	ApiVersions:   {sarama.V0_10_0_0, sarama.V0_11_0_0, sarama.V2_0_0_0, sarama.V2_4_0_0, sarama.V3_9_0_0},
 }
 
@@ -108,7 +112,7 @@ func oldestVersion(a API, release sarama.KafkaVersion) int16 {
 		return produceBatches
 	case Fetch:
 		return fetchBatches
-	case ListOffsets, DeleteTopics:
+	case ListOffsets, DeleteTopics, DescribeAcls, CreateAcls, DeleteAcls, DescribeConfigs, DescribeLogDirs:
 		return 1
 	case CreateTopics, OffsetForLeaderEpoch, OffsetCommit:
 		return 2

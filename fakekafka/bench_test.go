@@ -72,7 +72,7 @@ func BenchmarkFetch(b *testing.B) {
 		b.Fatal(err)
 	}
 	raw := benchBatch(messages/10, 100)
-	in, err := checkBatch(raw, produceByID, &p.topic.settings)
+	in, err := checkBatch(raw, produceByID, p.topic.settings())
 	if err != nil {
 		b.Fatal(err)
 	}

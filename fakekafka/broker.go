@@ -53,10 +53,11 @@ type broker struct {
 
 	mu struct {
 		sync.Mutex
-		closed   bool         // for good
-		listener net.Listener // nil: in memory, stopped, or refusing
-		conns    map[*conn]struct{}
-		changed  chan struct{} // closed, and another made, when the network changes
+		closed    bool         // for good
+		listener  net.Listener // nil: in memory, stopped, or refusing
+		conns     map[*conn]struct{}
+		changed   chan struct{}     // closed, and another made, when the network changes
+		logLevels map[string]string // that were set
 	}
 }
 

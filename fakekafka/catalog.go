@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 )
@@ -20,23 +20,18 @@ type catalog struct {
 	byID   map[sarama.Uuid]*topic
 }
 
-// topic is one topic; it never changes. More partitions make another topic
-// value, with the old partitions in it.
+// topic is one topic; it never changes, but for its configuration. More
+// partitions make another topic value, with the old partitions in it and the
+// same configuration.
 type topic struct {
 	name       string
 	id         sarama.Uuid
 	partitions []*partition
-	settings   settings
-	config     map[string]string // as it was given
+	config     *atomic.Pointer[topicConfig] // replaced with Cluster.mu held
 }
 
-// settings are those of a topic's configuration that have an effect.
-type settings struct {
-	messageMaxBytes   int
-	minInSyncReplicas int
-	logAppendTime     bool
-	retentionBytes    int64
-}
+// settings are those of the topic now.
+func (t *topic) settings() *settings { return &t.config.Load().settings }
 
 func (c *catalog) topic(name string) *topic { return c.byName[name] }
 
@@ -118,72 +113,20 @@ func codeOf(err error) (sarama.KError, *string) {
 func checkTopicName(name string) error {
 	switch {
 	case name == "":
-		return refuse(sarama.ErrInvalidTopic, "the empty string is not allowed")
+		return refuse(sarama.ErrInvalidTopic, "Topic name is invalid: the empty string is not allowed")
 	case name == "." || name == "..":
-		return refuse(sarama.ErrInvalidTopic, "'.' or '..' is not allowed")
+		return refuse(sarama.ErrInvalidTopic, "Topic name is invalid: '%s' is not allowed", name)
 	case len(name) > 249:
-		return refuse(sarama.ErrInvalidTopic, "the length of %q is longer than the max allowed length 249", name)
+		return refuse(sarama.ErrInvalidTopic, "Topic name is invalid: the length of '%s' is longer than the max allowed length 249", name)
 	}
 	for _, r := range name {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
 		default:
-			return refuse(sarama.ErrInvalidTopic, "%q contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name)
+			return refuse(sarama.ErrInvalidTopic, "Topic name is invalid: '%s' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name)
 		}
 	}
 	return nil
-}
-
-// topicConfigs are the names that a topic's configuration may have.
-const topicConfigs = " cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level " +
-	"delete.retention.ms file.delete.delay.ms flush.messages flush.ms follower.replication.throttled.replicas " +
-	"index.interval.bytes leader.replication.throttled.replicas local.retention.bytes local.retention.ms " +
-	"max.compaction.lag.ms max.message.bytes message.downconversion.enable message.format.version " +
-	"message.timestamp.after.max.ms message.timestamp.before.max.ms message.timestamp.difference.max.ms " +
-	"message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms min.insync.replicas preallocate " +
-	"remote.copy.disable remote.log.copy.disable remote.log.delete.on.disable remote.storage.enable " +
-	"retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms " +
-	"unclean.leader.election.enable "
-
-// settingsOf reads a topic's configuration.
-func (c *Cluster) settingsOf(config map[string]string) (settings, error) {
-	s := settings{messageMaxBytes: c.opts.MessageMaxBytes, minInSyncReplicas: 1, retentionBytes: c.opts.RetentionBytes}
-	for _, name := range slices.Sorted(maps.Keys(config)) {
-		value := config[name]
-		number := func(least int64) (int64, error) {
-			n, err := strconv.ParseInt(value, 10, 64)
-			if err != nil || n < least || name != "retention.bytes" && n > 1<<31-1 {
-				return 0, refuse(sarama.ErrInvalidConfig, "invalid value %q for configuration %s", value, name)
-			}
-			return n, nil
-		}
-		var n int64
-		var err error
-		switch name {
-		case "max.message.bytes":
-			n, err = number(0)
-			s.messageMaxBytes = int(n)
-		case "min.insync.replicas":
-			n, err = number(1)
-			s.minInSyncReplicas = int(n)
-		case "retention.bytes":
-			n, err = number(-1)
-			s.retentionBytes = max(0, n)
-		case "message.timestamp.type":
-			if value != "CreateTime" && value != "LogAppendTime" {
-				err = refuse(sarama.ErrInvalidConfig, "invalid value %q for configuration %s", value, name)
-			}
-			s.logAppendTime = value == "LogAppendTime"
-		default:
-			if !strings.Contains(topicConfigs, " "+name+" ") || name == "" {
-				err = refuse(sarama.ErrInvalidConfig, "unknown topic config name: %s", name)
-			}
-		}
-		if err != nil {
-			return s, err
-		}
-	}
-	return s, nil
 }
 
 // assign spreads n partitions from number first on over the brokers that are
@@ -196,7 +139,8 @@ func (c *Cluster) assign(first, n, replicas int) ([][]int32, error) {
 		}
 	}
 	if replicas < 1 || replicas > len(up) {
-		return nil, refuse(sarama.ErrInvalidReplicationFactor, "replication factor: %d, available brokers: %d", replicas, len(up))
+		return nil, refuse(sarama.ErrInvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached "+
+			"because only %d broker(s) are registered.", replicas, replicas, len(up))
 	}
 	assignment := make([][]int32, n)
 	for i := range assignment {
@@ -207,21 +151,32 @@ func (c *Cluster) assign(first, n, replicas int) ([][]int32, error) {
 	return assignment, nil
 }
 
-// checkAssignment checks one that was given by hand.
-func (c *Cluster) checkAssignment(assignment [][]int32) error {
-	for i, replicas := range assignment {
-		switch {
-		case len(replicas) == 0:
-			return refuse(sarama.ErrInvalidReplicaAssignment, "partition %d has no replicas", i)
-		case len(replicas) != len(assignment[0]):
-			return refuse(sarama.ErrInvalidReplicaAssignment, "partitions have different replication factors")
-		case len(slices.Compact(slices.Sorted(slices.Values(replicas)))) != len(replicas):
-			return refuse(sarama.ErrInvalidReplicaAssignment, "partition %d has a broker twice: %v", i, replicas)
+// checkAssignment checks one that was given by hand: each partition has to have
+// so many replicas, or, where that is 0, as many as the first.
+func (c *Cluster) checkAssignment(assignment [][]int32, each int) error {
+	wrong := func(format string, args ...any) error {
+		return refuse(sarama.ErrInvalidReplicaAssignment, "The manual partition assignment includes "+format, args...)
+	}
+	for _, replicas := range assignment {
+		if len(replicas) == 0 {
+			return wrong("an empty replica list.")
 		}
-		for _, id := range replicas {
-			if c.broker(id) == nil {
-				return refuse(sarama.ErrInvalidReplicaAssignment, "partition %d has the unknown broker %d", i, id)
+		last := int32(-1)
+		for i, id := range slices.Sorted(slices.Values(replicas)) {
+			switch {
+			case c.broker(id) == nil:
+				return wrong("broker %d, but no such broker is registered.", id)
+			case i > 0 && id == last:
+				return wrong("the broker %d more than once.", id)
 			}
+			last = id
+		}
+		if each == 0 {
+			each = len(replicas)
+		}
+		if len(replicas) != each {
+			return wrong("a partition with %d replica(s), but this is not consistent with previous partitions, which have %d replica(s).",
+				len(replicas), each)
 		}
 	}
 	return nil
@@ -234,7 +189,7 @@ func (c *Cluster) newTopic(spec Topic, most int) (*topic, error) {
 		return nil, err
 	}
 	if c.catalog.Load().topic(spec.Name) != nil {
-		return nil, refuse(sarama.ErrTopicAlreadyExists, "topic '%s' already exists", spec.Name)
+		return nil, refuse(sarama.ErrTopicAlreadyExists, "Topic '%s' already exists.", spec.Name)
 	}
 	n, replicas := spec.Partitions, spec.ReplicationFactor
 	if n == 0 {
@@ -247,10 +202,10 @@ func (c *Cluster) newTopic(spec Topic, most int) (*topic, error) {
 	var err error
 	switch {
 	case assignment != nil:
-		err = c.checkAssignment(assignment)
+		err = c.checkAssignment(assignment, 0)
 		n = len(assignment)
 	case n < 0:
-		err = refuse(sarama.ErrInvalidPartitions, "number of partitions must be larger than 0")
+		err = refuse(sarama.ErrInvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
 	case n <= most:
 		assignment, err = c.assign(0, n, replicas)
 	}
@@ -258,15 +213,16 @@ func (c *Cluster) newTopic(spec Topic, most int) (*topic, error) {
 		err = refuse(sarama.ErrPolicyViolation, "excessively large number of partitions per request, at most %d are created at once", partitionsMax)
 	}
 	if err == nil && n == 0 {
-		err = refuse(sarama.ErrInvalidPartitions, "number of partitions must be larger than 0")
+		err = refuse(sarama.ErrInvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
 	}
 	if err != nil {
 		return nil, err
 	}
-	t := &topic{name: strings.Clone(spec.Name), id: newUUID(), config: maps.Clone(spec.Config)}
-	if t.settings, err = c.settingsOf(spec.Config); err != nil {
+	if err := c.checkTopicConfig(spec.Config); err != nil {
 		return nil, err
 	}
+	t := &topic{name: strings.Clone(spec.Name), id: newUUID(), config: new(atomic.Pointer[topicConfig])}
+	t.config.Store(c.configOf(maps.Clone(spec.Config)))
 	t.partitions = t.with(assignment, c)
 	return t, nil
 }
@@ -277,7 +233,7 @@ func (t *topic) with(assignment [][]int32, c *Cluster) []*partition {
 	for _, replicas := range assignment {
 		p := &partition{topic: t, id: int32(len(partitions))}
 		p.mu.leader, p.mu.replicas = -1, slices.Clone(replicas)
-		p.mu.log.retentionBytes = t.settings.retentionBytes
+		p.mu.log.retentionBytes = t.settings().retentionBytes
 		for _, id := range replicas {
 			if c.broker(id).isUp() {
 				p.mu.isr = append(p.mu.isr, id)

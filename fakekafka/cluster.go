@@ -23,26 +23,32 @@ type Cluster struct {
 	offers  *offers
 	events  *history
 	groups  *groups
+	// topicSettings and brokerSettings are the settings that there are.
+	topicSettings, brokerSettings map[string]*setting
 
 	done       chan struct{} // closed when Close begins
 	ended      chan struct{} // closed when Close has waited for every goroutine
 	goroutines sync.WaitGroup
 
 	// atomic snapshots and counters, any goroutine
-	catalog     atomic.Pointer[catalog] // replaced with mu held
-	hooks       atomic.Pointer[[]*hook] // nil: none; replaced with mu held
-	controller  atomic.Int32
-	closing     atomic.Bool
-	noHints     atomic.Bool  // refusals do not name the leader, see SetLeaderHints
-	connections atomic.Int64 // how many there ever were
-	producerIDs atomic.Int64 // how many were given out
+	catalog atomic.Pointer[catalog] // replaced with mu held
+	// brokerConfigs is replaced with mu held.
+	brokerConfigs atomic.Pointer[brokerConfigs]
+	hooks         atomic.Pointer[[]*hook] // nil: none; replaced with mu held
+	controller    atomic.Int32
+	closing       atomic.Bool
+	noHints       atomic.Bool  // refusals do not name the leader, see SetLeaderHints
+	connections   atomic.Int64 // how many there ever were
+	producerIDs   atomic.Int64 // how many were given out
 
 	// mu orders changes of the cluster
 	mu struct {
 		sync.Mutex
+		movesHeld int // reassignments stay under way
 	}
 
-	txns transactions
+	txns  transactions
+	rules rules
 }
 
 // Start starts a cluster. All topics, partitions and leaders exist, and every
@@ -59,9 +65,12 @@ func Start(opts Options) (*Cluster, error) {
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
 	c.groups = newGroups(c)
+	c.topicSettings, c.brokerSettings = settingsOf(opts.Version)
+	c.brokerConfigs.Store(&brokerConfigs{own: make(map[int32]map[string]string)})
 	c.catalog.Store(&catalog{byName: make(map[string]*topic), byID: make(map[sarama.Uuid]*topic)})
 	c.controller.Store(1)
 	c.txns.init(&opts)
+	c.rules.init()
 	if c.offers, err = newOffers(opts.Version, opts.MaxVersions, opts.Groups.ClassicOnly); err != nil {
 		return nil, err
 	}

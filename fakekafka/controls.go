@@ -35,24 +35,9 @@ func (c *Cluster) DeleteTopic(name string) error {
 // AddPartitions makes a topic have count partitions, more than it has, and
 // spreads the new ones over the brokers that are up.
 func (c *Cluster) AddPartitions(name string, count int) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	old := c.catalog.Load().topic(name)
-	if old == nil {
-		return fmt.Errorf("fakekafka: topic %q: %w", name, sarama.ErrUnknownTopicOrPartition)
+	if err := c.addPartitions(name, count, nil, false); err != nil {
+		return fmt.Errorf("fakekafka: adding partitions to topic %q: %w", name, err)
 	}
-	have := len(old.partitions)
-	if count <= have || count-have > partitionsMax {
-		return fmt.Errorf("fakekafka: topic %q has %d partitions and cannot have %d: %w", name, have, count, sarama.ErrInvalidPartitions)
-	}
-	replicas := len(old.partitions[0].leadership().replicas)
-	assignment, err := c.assign(have, count-have, replicas)
-	if err != nil {
-		return fmt.Errorf("fakekafka: topic %q: %w", name, err)
-	}
-	t := *old
-	t.partitions = t.with(assignment, c)
-	c.replaceLocked(old, &t)
 	return nil
 }
 
@@ -234,7 +219,7 @@ func (c *Cluster) Append(topic string, partition int32, records ...Record) (int6
 		return -1, fmt.Errorf("fakekafka: appending to %s/%d: %w", topic, partition, err)
 	}
 	record.Stamp(raw, -1, -1, 0)
-	in, err := checkBatch(raw, produceByID, &p.topic.settings)
+	in, err := checkBatch(raw, produceByID, p.topic.settings())
 	if err != nil {
 		return -1, fmt.Errorf("fakekafka: appending to %s/%d: %w", topic, partition, err)
 	}
@@ -322,6 +307,7 @@ func (c *Cluster) RestartBroker(broker int32) error {
 	for _, t := range c.catalog.Load().byName {
 		for _, p := range t.partitions {
 			p.withBroker(broker)
+			c.arriveLocked(p)
 		}
 	}
 	c.mu.Unlock()
@@ -424,8 +410,8 @@ func (c *Cluster) DropFetchSessions(broker int32) {
 
 // Fail refuses a partition in the next so many requests of an API that name it,
 // or in all until undo is called if times is negative. Partition -1 stands for
-// all partitions of the topic, and is what Metadata, CreateTopics and
-// DeleteTopics name. An incremental fetch is one that names it, too: Fail then
+// all partitions of the topic, and is what Metadata, CreateTopics, DeleteTopics,
+// CreatePartitions and the requests about settings name. An incremental fetch is one that names it, too: Fail then
 // counts the requests of a session that has it.
 func (c *Cluster) Fail(api API, topic string, partition int32, err sarama.KError, times int) (undo func()) {
 	at := TopicPartition{topic, partition}
@@ -516,6 +502,14 @@ func (r *Request) names(at TopicPartition) bool {
 		return body.TopicDetails[at.Topic] != nil
 	case *sarama.DeleteTopicsRequest:
 		return slices.Contains(body.Topics, at.Topic)
+	case *sarama.CreatePartitionsRequest:
+		return body.TopicPartitions[at.Topic] != nil
+	case *sarama.DescribeConfigsRequest:
+		return slices.ContainsFunc(body.Resources, func(r *sarama.ConfigResource) bool { return r.Name == at.Topic })
+	case *sarama.AlterConfigsRequest:
+		return slices.ContainsFunc(body.Resources, func(r *sarama.AlterConfigsResource) bool { return r.Name == at.Topic })
+	case *sarama.IncrementalAlterConfigsRequest:
+		return slices.ContainsFunc(body.Resources, func(r *sarama.IncrementalAlterConfigsResource) bool { return r.Name == at.Topic })
 	case *sarama.FetchRequest:
 		if r.conn.broker.sessions.has(body.SessionID, at, r.conn.cluster.topicName) {
 			return true

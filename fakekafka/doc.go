@@ -11,7 +11,8 @@
 //
 // It behaves as Kafka does where a client can see it: leaders and epochs,
 // record batches and their checks, idempotence, transactions, long polls, fetch
-// sessions, offsets by time, the versions of a release. What a real cluster does only
+// sessions, offsets by time, what administrators ask, the versions of a release.
+// What a real cluster does only
 // now and then, a test makes it do: move leaders, stop brokers, answer late,
 // wrongly or never (see Cluster.Handle and the methods around it).
 //
@@ -47,17 +48,42 @@
 // offsets were stored; Cluster.Rebalance, SetOffset and SetCoordinatorLoading
 // do what a test would wait for in vain.
 //
+// # Administration
+//
+// What sarama.ClusterAdmin asks is answered, with the codes and messages of Kafka
+// 4.3 or, with Options.Version before 4.0, of 3.9. Topics have all of Kafka's
+// settings, with its defaults, bounds and types. Of these max.message.bytes,
+// message.timestamp.type, min.insync.replicas, retention.bytes and cleanup.policy
+// (for DeleteRecords) have an effect, as soon as they are changed; so has what
+// brokers together were given as the defaults of these. Brokers have the settings
+// that topics take their defaults from, those that Options say, and some others,
+// none of which has an effect; and a few loggers.
+//
+// Partitions that are moved are there at once, if the brokers are up;
+// Cluster.HoldReassignments keeps them under way. Log directories have the sizes
+// of the logs, and none of their own. The one feature is transaction.version.
+// Stopped brokers are fenced ones in DescribeCluster.
+//
+// Access rules, quotas and SCRAM credentials are stored, and found as Kafka finds
+// them; nothing follows from them: everybody may do everything, without a bound,
+// and logs in as Options.Users says. Addresses in quotas are numbers, no names.
+// Settings of groups and of clients' metrics, delegation tokens and the moving of
+// logs between directories there are not.
+//
 // # Who owns what
 //
 // A Cluster's topics and partitions are reached through an immutable catalog
 // behind an atomic pointer; Cluster.mu orders those who replace it, and
-// changes of leaders that concern several partitions. A partition's own lock
-// guards its leader, epoch, replicas, log and producers, so that a request sees
-// them together. A broker's lock guards its listener and its connections. One
+// changes of leaders that concern several partitions. So it is with the
+// configurations of topics, which all values of a topic share, and of brokers. A
+// partition's own lock guards its leader, epoch, replicas and where these are to
+// go, log and producers, so that a request sees them together. A broker's lock
+// guards its listener, its connections and the levels of its loggers. One
 // lock guards the transactions of all coordinators; it is held while a batch of
 // a transaction is appended, so that none comes after the marker. The locks nest
 // in that order: cluster, broker, transactions, partition; none is held over
-// I/O, a channel that may block or a user's callback.
+// I/O, a channel that may block or a user's callback. The lock of rules, quotas
+// and credentials is taken alone.
 //
 // A group's own lock guards all that its coordinator knows: phase, members,
 // plan, offsets. It is taken with or without that of the transactions, and only

@@ -117,7 +117,7 @@ func (c *conn) produceTo(r *Request, req *sarama.ProduceRequest, part *bridge.Pa
 	if r.Version < produceBatches {
 		check = c.checkSet
 	}
-	in, err := check(part.Records, r.Version, &t.settings)
+	in, err := check(part.Records, r.Version, t.settings())
 	if err != nil {
 		code, why := codeOf(err)
 		return failure(code, "%s", *why)

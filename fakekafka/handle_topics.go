@@ -3,16 +3,9 @@ package fakekafka
 import (
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/internal/bridge"
-)
-
-// Where a setting's value comes from, as responses say it.
-const (
-	sourceTopic   = sarama.ConfigSource(1)
-	sourceDefault = sarama.ConfigSource(5)
 )
 
 // controls says whether a broker takes requests that are the controller's.
@@ -47,7 +40,7 @@ func (c *conn) createTopics(r *Request) (any, error) {
 		result := &sarama.CreatableTopicResult{NumPartitions: -1, ReplicationFactor: -1}
 		entry := &sarama.TopicError{}
 		if entry.Err, entry.ErrMsg = codeOf(err); err == nil {
-			result = c.cluster.result(t, req.ValidateOnly)
+			result = c.cluster.result(t, c.broker.id, req.ValidateOnly)
 		}
 		resp.TopicErrors[name], resp.TopicResults[name] = entry, result
 	}
@@ -59,7 +52,7 @@ func topicSpec(name string, d *sarama.TopicDetail, version int16) (Topic, error)
 	spec := Topic{Name: name, Partitions: int(d.NumPartitions), ReplicationFactor: int(d.ReplicationFactor), Config: make(map[string]string)}
 	for key, value := range d.ConfigEntries {
 		if value == nil {
-			return spec, refuse(sarama.ErrInvalidConfig, "null value not supported for topic configs: %s", key)
+			return spec, refuse(sarama.ErrInvalidConfig, "Null value not supported for topic configs: %s", key)
 		}
 		spec.Config[key] = *value
 	}
@@ -81,19 +74,19 @@ func topicSpec(name string, d *sarama.TopicDetail, version int16) (Topic, error)
 	case d.NumPartitions == -1 && defaults:
 		spec.Partitions = 0
 	case d.NumPartitions <= 0:
-		return spec, refuse(sarama.ErrInvalidPartitions, "number of partitions must be larger than 0, or -1 to use the default value")
+		return spec, refuse(sarama.ErrInvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
 	}
 	switch {
 	case d.ReplicationFactor == -1 && defaults:
 		spec.ReplicationFactor = 0
 	case d.ReplicationFactor <= 0:
-		return spec, refuse(sarama.ErrInvalidReplicationFactor, "replication factor must be larger than 0, or -1 to use the default value")
+		return spec, refuse(sarama.ErrInvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
 	}
 	return spec, nil
 }
 
-// result describes a topic that was created (KIP-525).
-func (c *Cluster) result(t *topic, validateOnly bool) *sarama.CreatableTopicResult {
+// result describes a topic that was created, as a broker sees it (KIP-525).
+func (c *Cluster) result(t *topic, broker int32, validateOnly bool) *sarama.CreatableTopicResult {
 	result := &sarama.CreatableTopicResult{
 		NumPartitions: int32(len(t.partitions)), ReplicationFactor: int16(len(t.partitions[0].leadership().replicas)),
 		Configs: make(map[string]*sarama.CreatableTopicConfigs),
@@ -101,19 +94,10 @@ func (c *Cluster) result(t *topic, validateOnly bool) *sarama.CreatableTopicResu
 	if !validateOnly {
 		result.TopicID = t.id
 	}
-	set := func(name, value string, source sarama.ConfigSource) {
+	given := t.config.Load().given
+	for name, setting := range c.topicSettings {
+		value, source := setting.valueFrom(c.topicSynonyms(setting, given, broker))
 		result.Configs[name] = &sarama.CreatableTopicConfigs{Value: &value, ConfigSource: source}
-	}
-	set("max.message.bytes", strconv.Itoa(t.settings.messageMaxBytes), sourceDefault)
-	set("min.insync.replicas", strconv.Itoa(t.settings.minInSyncReplicas), sourceDefault)
-	set("message.timestamp.type", "CreateTime", sourceDefault)
-	retention := "-1"
-	if n := t.settings.retentionBytes; n > 0 {
-		retention = strconv.FormatInt(n, 10)
-	}
-	set("retention.bytes", retention, sourceDefault)
-	for name, value := range t.config {
-		set(name, value, sourceTopic)
 	}
 	return result
 }

@@ -89,8 +89,9 @@ type Topic struct {
 	// place of Partitions and ReplicationFactor.
 	Assignment [][]int32
 	// Config has the topic's settings by Kafka's names. Those with an effect
-	// are max.message.bytes, message.timestamp.type, min.insync.replicas and
-	// retention.bytes.
+	// are max.message.bytes, message.timestamp.type, min.insync.replicas,
+	// retention.bytes, and cleanup.policy, without "delete" in which records are
+	// not deleted on request.
 	Config map[string]string
 }
 

@@ -22,6 +22,7 @@ type partition struct {
 		epoch     int32
 		replicas  []int32         // replaced, never changed
 		isr       []int32         // replaced, never changed
+		moving    *move           // replaced, never changed; nil where it stays
 		preferred int32           // whom the leader names to those with a rack, 0 for whoever is in it
 		ends      map[int32]int64 // up to where replicas are that lag behind
 		leaderOff bool            // without leader by RemoveLeader, so that no broker's return brings it back
@@ -54,24 +55,25 @@ func wakeAll(waiters []*waiter) {
 type leadership struct {
 	leader, epoch int32
 	replicas, isr []int32
+	moving        *move
 }
 
 func (p *partition) leadership() leadership {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return leadership{p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr}
+	return leadership{p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr, p.mu.moving}
 }
 
 // change replaces what it likes of a partition's leadership and wakes those who
 // fetch. A new leader, or none, is a new epoch.
 func (p *partition) change(to func(l *leadership)) {
 	p.mu.Lock()
-	l := leadership{p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr}
+	l := leadership{p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr, p.mu.moving}
 	was := l.leader
 	if to(&l); l.leader != was {
 		l.epoch++
 	}
-	p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr = l.leader, l.epoch, l.replicas, l.isr
+	p.mu.leader, p.mu.epoch, p.mu.replicas, p.mu.isr, p.mu.moving = l.leader, l.epoch, l.replicas, l.isr, l.moving
 	waiters := p.mu.waiters
 	p.mu.Unlock()
 	wakeAll(waiters)
@@ -159,10 +161,11 @@ func (p *partition) appendLocked(broker int32, in *incoming, allReplicas, refuse
 	if o.err = p.checkLocked(broker, -1, true); o.err != sarama.ErrNoError {
 		return o, false
 	}
-	settings := &p.topic.settings
-	if allReplicas && len(p.mu.isr) < settings.minInSyncReplicas {
+	settings := p.topic.settings()
+	// More than there are replicas are not asked for: Kafka 3.9 and 4.3 behave so.
+	if least := min(settings.minInSyncReplicas, len(p.mu.replicas)); allReplicas && len(p.mu.isr) < least {
 		o.err = sarama.ErrNotEnoughReplicas
-		o.message = fmt.Sprintf("%d replicas are in sync, min.insync.replicas is %d", len(p.mu.isr), settings.minInSyncReplicas)
+		o.message = fmt.Sprintf("%d replicas are in sync, min.insync.replicas is %d", len(p.mu.isr), least)
 		return o, false
 	}
 	b := &in.batch

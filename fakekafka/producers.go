@@ -16,6 +16,10 @@ const batchesRemembered = 5
 type producerState struct {
 	epoch   int16
 	batches []appended // at most batchesRemembered, oldest first
+	// lastTimestampMs is that of the last batch, marked says that a marker was
+	// written.
+	lastTimestampMs int64
+	marked          bool
 }
 
 // appended is a batch in the log.
@@ -80,6 +84,9 @@ func (s *producerState) check(b *record.Batch, refuseUnknown bool) (duplicate *a
 func (s *producerState) remember(b *record.Batch, baseOffset, logAppendTime int64) {
 	if s.epoch != b.ProducerEpoch {
 		s.epoch, s.batches = b.ProducerEpoch, s.batches[:0]
+	}
+	if s.lastTimestampMs = b.MaxTimestampMs; logAppendTime >= 0 {
+		s.lastTimestampMs = logAppendTime
 	}
 	if len(s.batches) == batchesRemembered {
 		s.batches = append(s.batches[:0], s.batches[1:]...)

@@ -46,9 +46,10 @@ type TopicPartition struct {
 }
 
 // Partitions are those that a Produce, Fetch, ListOffsets, OffsetForLeaderEpoch,
-// AddPartitionsToTxn, OffsetCommit, OffsetFetch, TxnOffsetCommit or OffsetDelete request names
-// itself, in its order; nil for other requests. (An incremental fetch names only
-// what changes in its session.)
+// AddPartitionsToTxn, OffsetCommit, OffsetFetch, TxnOffsetCommit, OffsetDelete,
+// DeleteRecords, ElectLeaders, AlterPartitionReassignments or DescribeProducers
+// request names itself, in its order; nil for other requests. (An incremental
+// fetch names only what changes in its session.)
 func (r *Request) Partitions() (list []TopicPartition) {
 	add := func(topic string, byID bool, id int32) {
 		list = append(list, TopicPartition{r.conn.cluster.topicName(topic, byID), id})
@@ -80,6 +81,7 @@ func (r *Request) Partitions() (list []TopicPartition) {
 		}
 	default:
 		r.groupPartitions(add)
+		r.adminPartitions(add)
 	}
 	return list
 }
@@ -132,8 +134,9 @@ type Reply struct {
 	Err sarama.KError
 	// Errors refuses single partitions of a Metadata request, or of one for which
 	// Request.Partitions lists them; and, as partition -1, all of a topic in
-	// these and in CreateTopics and DeleteTopics. What is refused is not
-	// processed.
+	// these and in CreateTopics, DeleteTopics, CreatePartitions and the requests
+	// about settings (where it may be another thing's name). What is refused is
+	// not processed.
 	Errors map[TopicPartition]sarama.KError
 	// Delay is waited before the request is processed, AnswerDelay after.
 	Delay       time.Duration

@@ -27,6 +27,8 @@ func (s txnState) preparing() bool { return s == txnPrepareCommit || s == txnPre
 // transactions are what the coordinators of transactional ids know. They share
 // it, as the log of transactions that it stands for is never lost.
 type transactions struct {
+	levels bool // constant: the release has levels of transaction.version
+
 	// atomic: the finalized level of transaction.version, and the epoch of that
 	level, levelEpoch atomic.Int64
 
@@ -53,6 +55,7 @@ type transactionalID struct {
 	groups     map[string]struct{}
 	timer      *time.Timer
 	serial     int // of the transaction
+	started    time.Time
 
 	// of the markers to write
 	markerID    int64
@@ -78,6 +81,7 @@ func (t *transactionalID) begin(c *Cluster) {
 		return
 	}
 	t.state = txnOngoing
+	t.started = time.Now()
 	t.serial++
 	t.partitions, t.groups = make(map[*partition]struct{}), make(map[string]struct{})
 	serial := t.serial
@@ -170,7 +174,7 @@ func (c *Cluster) HoldMarkers() (release func()) {
 // to 2, as an upgrade of the cluster does; brokers tell it to those who connect
 // from then on.
 func (c *Cluster) SetTransactionVersion(level int) {
-	c.txns.level.Store(int64(min(max(level, 0), 2)))
+	c.txns.level.Store(int64(min(max(level, 0), transactionVersionMax)))
 	c.txns.levelEpoch.Add(1)
 }
 

@@ -48,14 +48,17 @@ func (p *partition) endTransaction(id int64, epoch int16, commit bool) {
 	if open && !commit {
 		p.mu.aborted = append(p.mu.aborted, abortedTxn{id, first, offset})
 	}
-	if s := p.mu.producers[id]; s == nil {
+	s := p.mu.producers[id]
+	if s == nil {
 		if p.mu.producers == nil {
 			p.mu.producers = make(map[int64]*producerState)
 		}
-		p.mu.producers[id] = &producerState{epoch: epoch}
+		s = &producerState{epoch: epoch}
+		p.mu.producers[id] = s
 	} else if s.epoch < epoch {
 		s.epoch, s.batches = epoch, s.batches[:0]
 	}
+	s.marked, s.lastTimestampMs = true, now.UnixMilli()
 	waiters := p.mu.waiters
 	p.mu.Unlock()
 	wakeAll(waiters)
@@ -176,21 +179,29 @@ func (p *partition) noteLocked(b *record.Batch, offset int64) {
 
 // tellLevel puts the level of transaction.version into an answer (KIP-584).
 func (x *transactions) tellLevel(resp *sarama.ApiVersionsResponse) {
-	if level := int16(x.level.Load()); level > 0 {
-		resp.SupportedFeatures = []sarama.SupportedFeatureKey{{Name: transactionVersion, MaxVersion: 2}}
-		resp.FinalizedFeaturesEpoch = x.levelEpoch.Load()
+	level := int16(x.level.Load())
+	if level == 0 && !x.levels {
+		return
+	}
+	resp.SupportedFeatures = []sarama.SupportedFeatureKey{{Name: transactionVersion, MaxVersion: transactionVersionMax}}
+	if resp.FinalizedFeaturesEpoch = x.levelEpoch.Load(); level > 0 {
 		resp.FinalizedFeatures = []sarama.FinalizedFeatureKey{{Name: transactionVersion, MaxVersionLevel: level, MinVersionLevel: level}}
 	}
 }
 
-const transactionVersion = "transaction.version"
+// transactionVersion is the feature whose level says what transactions are.
+const (
+	transactionVersion    = "transaction.version"
+	transactionVersionMax = 2
+)
 
 // init makes what a cluster of a release begins with.
 func (x *transactions) init(o *Options) {
 	x.mu.byName = make(map[string]*transactionalID)
+	x.levels = o.Version.IsAtLeast(sarama.V4_0_0_0)
 	level := o.TransactionVersion
-	if level == 0 && o.Version.IsAtLeast(sarama.V4_0_0_0) {
+	if level == 0 && x.levels {
 		level = 2
 	}
-	x.level.Store(int64(min(max(level, 0), 2)))
+	x.level.Store(int64(min(max(level, 0), transactionVersionMax)))
 }
