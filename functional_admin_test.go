@@ -273,11 +273,13 @@ func (a *adminTalk) acls(t *testing.T, version int16) {
 	if version < 1 {
 		resource.ResourcePatternType = 0 // not told
 	}
-	found, err := a.DescribeAcls(&sarama.DescribeAclsRequest{Version: int(version), AclFilter: filter})
-	mustTxn(t, "DescribeAcls", err)
-	if len(found.ResourceAcls) != 1 || found.ResourceAcls[0].Resource != resource || len(found.ResourceAcls[0].Acls) != 1 || *found.ResourceAcls[0].Acls[0] != rule {
-		t.Errorf("%+v", found)
-	}
+	eventually(t, "DescribeAcls", func() error { // the controller knows first
+		found, err := a.DescribeAcls(&sarama.DescribeAclsRequest{Version: int(version), AclFilter: filter})
+		if err == nil && (len(found.ResourceAcls) != 1 || found.ResourceAcls[0].Resource != resource || len(found.ResourceAcls[0].Acls) != 1 || *found.ResourceAcls[0].Acls[0] != rule) {
+			err = fmt.Errorf("%+v", found)
+		}
+		return err
+	})
 	nothing := sarama.AclFilter{ResourceType: sarama.AclResourceGroup, ResourcePatternTypeFilter: sarama.AclPatternLiteral, Operation: sarama.AclOperationAny, PermissionType: sarama.AclPermissionAny}
 	gone, err := a.DeleteAcls(&sarama.DeleteAclsRequest{Version: int(version), Filters: []*sarama.AclFilter{&nothing, &filter}})
 	mustTxn(t, "DeleteAcls", err)
