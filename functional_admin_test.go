@@ -426,7 +426,11 @@ func (a *adminTalk) electLeaders(t *testing.T, version int16) {
 	} {
 		resp, err := a.ElectLeaders(&sarama.ElectLeadersRequest{Version: version, TopicPartitions: c.topics, TimeoutMs: 10_000})
 		mustTxn(t, "ElectLeaders", err)
-		if resp.ErrorCode != 0 || len(resp.ReplicaElectionResults) != len(c.topics) {
+		n := 0
+		for _, results := range resp.ReplicaElectionResults {
+			n += len(results)
+		}
+		if resp.ErrorCode != 0 || n != len(c.topics) || len(resp.ReplicaElectionResults) == 0 {
 			t.Errorf("%+v", resp)
 		}
 		for topic, ids := range c.topics {
