@@ -87,7 +87,9 @@ type AclFilter struct {
 }
 
 func (f *AclFilter) layout(c *wire.Codec) {
-	f.Version = int(c.Version)
+	if v := int(c.Version); f.Version != v { // what is not changed may be shared
+		f.Version = v
+	}
 	layEnum(c, &f.ResourceType)
 	c.NullableString(&f.ResourceName)
 	layPattern(c, &f.ResourcePatternTypeFilter)

@@ -105,6 +105,8 @@ func (c *conn) electLeaders(r *Request) (any, error) {
 		named = c.cluster.catalog.Load().allPartitions()
 	}
 	for topic, ids := range named {
+		results := make(map[int32]*sarama.PartitionResult)
+		resp.ReplicaElectionResults[topic] = results
 		for _, id := range ids {
 			err := error(r.errorFor(topic, id))
 			if err == sarama.ErrNoError {
@@ -114,10 +116,7 @@ func (c *conn) electLeaders(r *Request) (any, error) {
 			if result.ErrorCode, result.ErrorMessage = codeAndReason(err); all && result.ErrorCode == sarama.ErrElectionNotNeeded {
 				continue // nobody asked for this one
 			}
-			if resp.ReplicaElectionResults[topic] == nil {
-				resp.ReplicaElectionResults[topic] = make(map[int32]*sarama.PartitionResult)
-			}
-			resp.ReplicaElectionResults[topic][id] = result
+			results[id] = result
 		}
 	}
 	return resp, nil
