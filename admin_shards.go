@@ -12,6 +12,7 @@ import (
 // coordinator of a group or transactional id.
 type shards[K comparable] struct {
 	name  string
+	learn func([]K) // has find know as many as possible; may be nil
 	find  func(K) (*Broker, error)
 	moved []KError        // answers of a broker that no longer does, or not yet
 	renew func([]K) error // has find look for them anew
@@ -56,7 +57,7 @@ var leaderMoved = []KError{
 func (a *clusterAdmin) groupCoordinators() shards[string] {
 	return shards[string]{
 		name: "groups", moved: coordinatorMoved, find: a.client.Coordinator,
-		renew: eachOf(a.client.RefreshCoordinator),
+		learn: a.learnCoordinators(CoordinatorGroup), renew: eachOf(a.client.RefreshCoordinator),
 	}
 }
 
@@ -64,8 +65,18 @@ func (a *clusterAdmin) groupCoordinators() shards[string] {
 func (a *clusterAdmin) txnCoordinators() shards[string] {
 	return shards[string]{
 		name: "transactional ids", moved: coordinatorMoved, find: a.client.TransactionCoordinator,
-		renew: eachOf(a.client.RefreshTransactionCoordinator),
+		learn: a.learnCoordinators(CoordinatorTransaction), renew: eachOf(a.client.RefreshTransactionCoordinator),
 	}
+}
+
+// learnCoordinators looks for several coordinators at once, where the client is
+// this package's.
+func (a *clusterAdmin) learnCoordinators(kind CoordinatorType) func([]string) {
+	own, ok := a.client.(*client)
+	if !ok {
+		return nil
+	}
+	return func(ids []string) { own.findCoordinators(kind, ids) }
 }
 
 func eachOf(renew func(string) error) func([]string) error {
@@ -123,6 +134,9 @@ func askShardsOnce[K comparable, V any](of shards[K], keys []K, answers map[K]sh
 	ask func(*Broker, []K) (map[K]shardAnswer[V], error),
 ) (again []K, failed error) {
 	to := adminTarget{moved: of.moved, reads: true}
+	if of.learn != nil {
+		of.learn(keys)
+	}
 	shares := make(map[*Broker][]K)
 	var brokers []*Broker
 	for _, key := range keys {

@@ -546,3 +546,50 @@ func TestAdminCallsEndWithTheirContext(t *testing.T) {
 		})
 	}
 }
+
+// TestAdminLooksForManyCoordinatorsAtOnce where the broker says that it takes
+// that (KIP-699), and for what it does not find one by one.
+func TestAdminLooksForManyCoordinatorsAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		version KafkaVersion
+		max     int16
+		want    int // requests after coordinators
+	}{
+		{"several at once", V3_8_0_0, 4, 1}, {"an older broker", V3_8_0_0, 3, 4}, {"an older Config.Version", V2_8_0_0, 4, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ids := []string{"a", "b", "c", "d"}
+			cluster := newAdminCluster(t, 2, func(conf *Config) { conf.Version = c.version }, ids, func(int32) map[string]MockResponse {
+				keys := versionsOfMock(0).ApiKeys
+				for i := range keys {
+					if keys[i].ApiKey == keyFindCoordinator {
+						keys[i].MaxVersion = c.max
+					}
+				}
+				return map[string]MockResponse{
+					"ApiVersionsRequest":    NewMockApiVersionsResponse(t).SetApiKeys(keys),
+					"DescribeGroupsRequest": NewMockDescribeGroupsResponse(t),
+				}
+			})
+			for range 2 { // the second time they are known
+				list, err := cluster.admin.DescribeConsumerGroups(ids)
+				if err != nil || len(list) != len(ids) {
+					t.Errorf("%v, %v", list, err)
+				}
+			}
+			n := 0
+			for _, had := range asked[*FindCoordinatorRequest](cluster) {
+				n += len(had)
+			}
+			if n != c.want {
+				t.Errorf("%d requests after coordinators", n)
+			}
+			for i, had := range asked[*DescribeGroupsRequest](cluster) {
+				if len(had) != 2 || len(had[0].Groups) != 2 {
+					t.Errorf("broker %d: %d requests", i+1, len(had))
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package sarama
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -179,6 +180,44 @@ func (c *client) findCoordinator(key coordinatorKey, quit <-chan struct{}) (b *B
 		}
 	}
 	return nil, true, Wrap(ErrOutOfBrokers, causes...)
+}
+
+// coordinatorHasKeys is the first version of FindCoordinator that asks for
+// several (KIP-699).
+const coordinatorHasKeys = 4
+
+// findCoordinators looks for those of several coordinators that are not known,
+// with one request, if the broker has said that it takes that. What is not found
+// so is left to single look-ups, which wait and tell why.
+func (c *client) findCoordinators(kind CoordinatorType, keys []string) {
+	unknown := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return c.knownCoordinator(coordinatorKey{kind, key}) != nil })
+	if len(unknown) < 2 || c.Closed() || !c.conf.Version.IsAtLeast(apiFindCoordinator.since[coordinatorHasKeys]) {
+		return
+	}
+	ctx, cancel := contextOf(c.done)
+	defer cancel()
+	var causes []error
+	for at := range c.tryMembers(ctx, &causes) {
+		if at.link.await(ctx.Done()) != nil {
+			continue
+		}
+		version := at.link.newest(apiFindCoordinator)
+		if version < coordinatorHasKeys {
+			return
+		}
+		resp := new(FindCoordinatorResponse)
+		err := at.ask(&FindCoordinatorRequest{Version: version, CoordinatorType: kind, CoordinatorKeys: unknown}, resp, ctx.Done())
+		if err != nil {
+			Logger.Printf("client/coordinator request to broker %s for %d coordinators failed: %v\n", at.broker.Addr(), len(unknown), err)
+			continue
+		}
+		for _, found := range resp.Coordinators {
+			if found.Err == ErrNoError && found.Coordinator != nil {
+				c.register(coordinatorKey{kind, found.Key}, found.Coordinator)
+			}
+		}
+		return
+	}
 }
 
 // awaitOffsetsTopic gives a new cluster the time to create the topic in which
