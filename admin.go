@@ -368,6 +368,12 @@ func adminCall[R any](a *clusterAdmin, to adminTarget, ask func(*Broker) (R, err
 	}
 }
 
+// do is adminCall for what returns nothing but an error.
+func (a *clusterAdmin) do(to adminTarget, ask func(*Broker) error) error {
+	_, err := adminCall(a, to, func(b *Broker) (struct{}, error) { return struct{}{}, ask(b) })
+	return err
+}
+
 // adminWithin makes a call that ends no later than the admin's context.
 func adminWithin[R any](a *clusterAdmin, call func() (R, error)) (R, error) {
 	if a.ctx.Done() == nil {

@@ -142,52 +142,51 @@ func (a *clusterAdmin) configShares(resources []*ConfigResource) (map[int32][]*C
 }
 
 func (a *clusterAdmin) AlterConfig(resourceType ConfigResourceType, name string, entries map[string]*string, validateOnly bool) error {
-	to, _, err := a.configTarget(resourceType, name)
-	if err != nil {
-		return err
-	}
-	altered, err := adminCall(a, to, func(b *Broker) ([]*AlterConfigsResourceResponse, error) {
+	return a.alterConfig(resourceType, name, func(b *Broker) error {
 		resp, err := b.AlterConfigs(&AlterConfigsRequest{
 			Version: apiAlterConfigs.versionFor(a.conf.Version), ValidateOnly: validateOnly,
 			Resources: []*AlterConfigsResource{{Type: resourceType, Name: name, ConfigEntries: entries}},
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return resp.Resources, nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range altered {
-		if r.Name == name && r.ErrorCode != 0 {
+		if r := refusedConfig(resp.Resources, name); r != nil {
 			return &AlterConfigError{Err: KError(r.ErrorCode), ErrMsg: r.ErrorMsg}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (a *clusterAdmin) IncrementalAlterConfig(resourceType ConfigResourceType, name string, entries map[string]IncrementalAlterConfigsEntry, validateOnly bool) error {
-	to, _, err := a.configTarget(resourceType, name)
-	if err != nil {
-		return err
-	}
-	altered, err := adminCall(a, to, func(b *Broker) ([]*AlterConfigsResourceResponse, error) {
+	return a.alterConfig(resourceType, name, func(b *Broker) error {
 		resp, err := b.IncrementalAlterConfigs(&IncrementalAlterConfigsRequest{
 			Version: apiIncrementalAlterConfigs.versionFor(a.conf.Version), ValidateOnly: validateOnly,
 			Resources: []*IncrementalAlterConfigsResource{{Type: resourceType, Name: name, ConfigEntries: entries}},
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return resp.Resources, nil
+		if r := refusedConfig(resp.Resources, name); r != nil {
+			return codeError(KError(r.ErrorCode), &r.ErrorMsg)
+		}
+		return nil
 	})
+}
+
+// alterConfig asks the broker that a resource's settings are changed through.
+func (a *clusterAdmin) alterConfig(kind ConfigResourceType, name string, ask func(*Broker) error) error {
+	to, _, err := a.configTarget(kind, name)
 	if err != nil {
 		return err
 	}
+	return a.do(to, ask)
+}
+
+// refusedConfig is the refusal of a resource, nil where it was altered.
+func refusedConfig(altered []*AlterConfigsResourceResponse, name string) *AlterConfigsResourceResponse {
 	for _, r := range altered {
 		if r.Name == name && r.ErrorCode != 0 {
-			return codeError(KError(r.ErrorCode), &r.ErrorMsg)
+			return r
 		}
 	}
 	return nil

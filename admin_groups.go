@@ -196,18 +196,17 @@ func (g *ConsumerGroupDescription) classic() *GroupDescription {
 }
 
 func (a *clusterAdmin) DeleteConsumerGroup(group string) error {
-	_, err := adminCall(a, a.groupCoordinator(group), func(b *Broker) (struct{}, error) {
+	return a.do(a.groupCoordinator(group), func(b *Broker) error {
 		resp, err := b.DeleteGroups(&DeleteGroupsRequest{Version: apiDeleteGroups.versionFor(a.conf.Version), Groups: []string{group}})
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		code, ok := resp.GroupErrorCodes[group]
 		if !ok {
-			return struct{}{}, ErrIncompleteResponse
+			return ErrIncompleteResponse
 		}
-		return struct{}{}, codeOnly(code)
+		return codeOnly(code)
 	})
-	return err
 }
 
 func (a *clusterAdmin) RemoveMemberFromConsumerGroup(groupId string, groupInstanceIds []string) (*LeaveGroupResponse, error) {

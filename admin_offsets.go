@@ -97,21 +97,20 @@ func (a *clusterAdmin) AlterConsumerGroupOffsets(group string, offsets map[strin
 func (a *clusterAdmin) DeleteConsumerGroupOffset(group string, topic string, partition int32) error {
 	to := a.groupCoordinator(group)
 	to.reads = true // deleting again changes nothing
-	_, err := adminCall(a, to, func(b *Broker) (struct{}, error) {
+	return a.do(to, func(b *Broker) error {
 		req := &DeleteOffsetsRequest{Group: group}
 		req.AddPartition(topic, partition)
 		resp, err := b.DeleteOffsets(req)
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		if resp.ErrorCode != ErrNoError {
-			return struct{}{}, resp.ErrorCode
+			return resp.ErrorCode
 		}
 		code, ok := resp.Errors[topic][partition]
 		if !ok {
-			return struct{}{}, fmt.Errorf("offset of %s/%d in group %s: %w", topic, partition, group, ErrIncompleteResponse)
+			return fmt.Errorf("offset of %s/%d in group %s: %w", topic, partition, group, ErrIncompleteResponse)
 		}
-		return struct{}{}, codeOnly(code)
+		return codeOnly(code)
 	})
-	return err
 }

@@ -9,65 +9,62 @@ func (a *clusterAdmin) CreateTopic(topic string, detail *TopicDetail, validateOn
 	if detail == nil {
 		return fmt.Errorf("kafka: topic %q cannot be created without a TopicDetail", topic)
 	}
-	_, err := adminCall(a, a.controller(), func(b *Broker) (struct{}, error) {
+	return a.do(a.controller(), func(b *Broker) error {
 		req := NewCreateTopicsRequest(a.conf.Version, map[string]*TopicDetail{topic: detail}, a.conf.Admin.Timeout, validateOnly)
 		resp, err := b.CreateTopics(req)
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		result := resp.TopicErrors[topic]
 		if result == nil {
-			return struct{}{}, ErrIncompleteResponse
+			return ErrIncompleteResponse
 		}
 		if result.Err != ErrNoError {
-			return struct{}{}, result
+			return result
 		}
-		return struct{}{}, nil
+		return nil
 	})
-	return err
 }
 
 func (a *clusterAdmin) DeleteTopic(topic string) error {
 	if topic == "" {
 		return ErrInvalidTopic
 	}
-	_, err := adminCall(a, a.controller(), func(b *Broker) (struct{}, error) {
+	return a.do(a.controller(), func(b *Broker) error {
 		resp, err := b.DeleteTopics(NewDeleteTopicsRequest(a.conf.Version, []string{topic}, a.conf.Admin.Timeout))
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		code, ok := resp.TopicErrorCodes[topic]
 		if !ok {
-			return struct{}{}, ErrIncompleteResponse
+			return ErrIncompleteResponse
 		}
-		return struct{}{}, codeOnly(code)
+		return codeOnly(code)
 	})
-	return err
 }
 
 func (a *clusterAdmin) CreatePartitions(topic string, count int32, assignment [][]int32, validateOnly bool) error {
 	if topic == "" {
 		return ErrInvalidTopic
 	}
-	_, err := adminCall(a, a.controller(), func(b *Broker) (struct{}, error) {
+	return a.do(a.controller(), func(b *Broker) error {
 		resp, err := b.CreatePartitions(&CreatePartitionsRequest{
 			Version:         apiCreatePartitions.versionFor(a.conf.Version),
 			TopicPartitions: map[string]*TopicPartition{topic: {Count: count, Assignment: assignment}},
 			Timeout:         a.conf.Admin.Timeout, ValidateOnly: validateOnly,
 		})
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		result := resp.TopicPartitionErrors[topic]
 		if result == nil {
-			return struct{}{}, ErrIncompleteResponse
+			return ErrIncompleteResponse
 		}
 		if result.Err != ErrNoError {
-			return struct{}{}, result
+			return result
 		}
-		return struct{}{}, nil
+		return nil
 	})
-	return err
 }
 
 // describeTopics asks for topics' metadata, of all where there are none.
@@ -136,14 +133,14 @@ func (a *clusterAdmin) AlterPartitionReassignments(topic string, assignment [][]
 	if topic == "" {
 		return ErrInvalidTopic
 	}
-	_, err := adminCall(a, a.controller(), func(b *Broker) (struct{}, error) {
+	return a.do(a.controller(), func(b *Broker) error {
 		req := &AlterPartitionReassignmentsRequest{TimeoutMs: int32(adminTimeout.Milliseconds())}
 		for partition, replicas := range assignment {
 			req.AddBlock(topic, int32(partition), replicas)
 		}
 		resp, err := b.AlterPartitionReassignments(req)
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		var refused []error
 		if err := codeError(resp.ErrorCode, resp.ErrorMessage); err != nil {
@@ -157,11 +154,10 @@ func (a *clusterAdmin) AlterPartitionReassignments(topic string, assignment [][]
 			}
 		}
 		if len(refused) > 0 {
-			return struct{}{}, Wrap(ErrReassignPartitions, refused...)
+			return Wrap(ErrReassignPartitions, refused...)
 		}
-		return struct{}{}, nil
+		return nil
 	})
-	return err
 }
 
 func (a *clusterAdmin) ListPartitionReassignments(topic string, partitions []int32) (map[string]map[int32]*PartitionReplicaReassignmentsStatus, error) {

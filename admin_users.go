@@ -60,25 +60,24 @@ func (a *clusterAdmin) DescribeClientQuotas(components []QuotaFilterComponent, s
 }
 
 func (a *clusterAdmin) AlterClientQuotas(entity []QuotaEntityComponent, op ClientQuotasOp, validateOnly bool) error {
-	_, err := adminCall(a, a.controller(), func(b *Broker) (struct{}, error) {
+	return a.do(a.controller(), func(b *Broker) error {
 		resp, err := b.AlterClientQuotas(&AlterClientQuotasRequest{
 			Version: apiAlterClientQuotas.versionFor(a.conf.Version), ValidateOnly: validateOnly,
 			Entries: []AlterClientQuotasEntry{{Entity: entity, Ops: []ClientQuotasOp{op}}},
 		})
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		if len(resp.Entries) == 0 {
-			return struct{}{}, ErrIncompleteResponse
+			return ErrIncompleteResponse
 		}
 		for _, e := range resp.Entries {
 			if err := quotaError(e.ErrorCode, e.ErrorMsg); err != nil {
-				return struct{}{}, err
+				return err
 			}
 		}
-		return struct{}{}, nil
+		return nil
 	})
-	return err
 }
 
 // toldError is the error of a code whose text is the broker's message alone.
