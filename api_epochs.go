@@ -30,8 +30,9 @@ func (r *epochEndRequest) meta() (*api, *int16) { return apiOffsetForLeaderEpoch
 func (r *epochEndRequest) layout(c *wire.Codec) {
 	if c.From(3) {
 		id := r.replicaID - 1
-		c.Int32(&id)
-		r.replicaID = id + 1
+		if c.Int32(&id); !c.Writing() {
+			r.replicaID = id + 1
+		}
 	}
 	wire.Values(c, &r.topics, (*epochEndTopic).layout)
 }

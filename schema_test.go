@@ -374,9 +374,16 @@ func TestBodiesMayBeSharedWhileTheyAreWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		var group sync.WaitGroup
-		for range 2 {
-			group.Go(func() { _, _ = appendResponse(nil, bridge.Header{Version: sc.v}, b) })
+		start := make(chan struct{})
+		for range 3 {
+			group.Go(func() {
+				<-start // so that no one is done before another begins
+				for range 3 {
+					_, _ = appendResponse(nil, bridge.Header{Version: sc.v}, b)
+				}
+			})
 		}
+		close(start)
 		group.Wait()
 	}
 }
