@@ -148,6 +148,10 @@ func (r *OffsetCommitResponse) layout(c *wire.Codec) {
 	})
 }
 
+// offsetFetchHasGroups is the first version of OffsetFetch that asks for several
+// groups (KIP-709).
+const offsetFetchHasGroups = 8
+
 // OffsetFetchRequest asks how far groups have come. From version 10 on topics
 // are named by the text form of their ids.
 type OffsetFetchRequest struct {
@@ -238,7 +242,7 @@ func (r *OffsetFetchRequest) meta() (*api, *int16) { return apiOffsetFetch, &r.V
 
 func (r *OffsetFetchRequest) layout(c *wire.Codec) {
 	switch {
-	case c.From(8):
+	case c.From(offsetFetchHasGroups):
 		r.layGroups(c)
 	case c.Writing() && len(r.Groups) > 0:
 		c.Invalid(&r.Groups, "version %d has no groups, only ConsumerGroup", c.Version)
@@ -304,7 +308,7 @@ type OffsetFetchResponseBlock struct {
 // GetBlock returns what is stored for a partition, from version 8 on for the
 // first group; nil where the answer says nothing of it.
 func (r *OffsetFetchResponse) GetBlock(topic string, partition int32) *OffsetFetchResponseBlock {
-	if r.Version >= 8 && len(r.Groups) > 0 {
+	if r.Version >= offsetFetchHasGroups && len(r.Groups) > 0 {
 		return r.Groups[0].GetBlock(topic, partition)
 	}
 	return r.Blocks[topic][partition]
@@ -332,7 +336,7 @@ func (r *OffsetFetchResponse) GetGroupBlock(group, topic string, partition int32
 // GroupError is the error of the group as a whole, from version 8 on of the
 // first group.
 func (r *OffsetFetchResponse) GroupError() KError {
-	if r.Version >= 8 && len(r.Groups) > 0 {
+	if r.Version >= offsetFetchHasGroups && len(r.Groups) > 0 {
 		return r.Groups[0].Err
 	}
 	return r.Err
@@ -341,7 +345,7 @@ func (r *OffsetFetchResponse) GroupError() KError {
 // AddBlock sets what is stored for a partition, from version 8 on of the first
 // group.
 func (r *OffsetFetchResponse) AddBlock(topic string, partition int32, block *OffsetFetchResponseBlock) {
-	if r.Version < 8 {
+	if r.Version < offsetFetchHasGroups {
 		addOffsetBlock(&r.Blocks, topic, partition, block)
 		return
 	}
@@ -415,7 +419,7 @@ func (r *OffsetFetchResponse) layout(c *wire.Codec) {
 	if c.From(3) {
 		c.Int32(&r.ThrottleTimeMs)
 	}
-	if c.From(8) {
+	if c.From(offsetFetchHasGroups) {
 		r.layGroups(c)
 		return
 	}

@@ -23,25 +23,23 @@ func NewMockCreateTopicsResponse(t TestReporter) *MockCreateTopicsResponse {
 
 // For answers for each topic of the request.
 func (m *MockCreateTopicsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*CreateTopicsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &CreateTopicsResponse{
-		Version: req.Version, TopicErrors: make(map[string]*TopicError), TopicResults: make(map[string]*CreatableTopicResult),
-	}
-	for topic, d := range req.TopicDetails {
-		if strings.HasPrefix(topic, mockReserved) {
-			why := "insufficient permissions to create topic with reserved prefix"
-			resp.TopicErrors[topic] = &TopicError{Err: ErrTopicAuthorizationFailed, ErrMsg: &why}
-			continue
+	return mockAnswer(m.t, m, nil, reqBody, func(req *CreateTopicsRequest) body {
+		resp := &CreateTopicsResponse{
+			Version: req.Version, TopicErrors: make(map[string]*TopicError), TopicResults: make(map[string]*CreatableTopicResult),
 		}
-		resp.TopicErrors[topic] = &TopicError{Err: ErrNoError}
-		if req.Version >= 5 && d != nil {
-			resp.TopicResults[topic] = &CreatableTopicResult{NumPartitions: d.NumPartitions, ReplicationFactor: d.ReplicationFactor}
+		for topic, d := range req.TopicDetails {
+			if strings.HasPrefix(topic, mockReserved) {
+				why := "insufficient permissions to create topic with reserved prefix"
+				resp.TopicErrors[topic] = &TopicError{Err: ErrTopicAuthorizationFailed, ErrMsg: &why}
+				continue
+			}
+			resp.TopicErrors[topic] = &TopicError{Err: ErrNoError}
+			if req.Version >= 5 && d != nil {
+				resp.TopicResults[topic] = &CreatableTopicResult{NumPartitions: d.NumPartitions, ReplicationFactor: d.ReplicationFactor}
+			}
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockDeleteTopicsResponse makes responses to topics that are deleted.
@@ -63,17 +61,13 @@ func (m *MockDeleteTopicsResponse) SetError(kerror KError) *MockDeleteTopicsResp
 
 // For answers for each topic of the request.
 func (m *MockDeleteTopicsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DeleteTopicsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DeleteTopicsResponse{Version: req.Version, TopicErrorCodes: make(map[string]KError, len(req.Topics))}
-	for _, topic := range req.Topics {
-		resp.TopicErrorCodes[topic] = m.err
-	}
-	return resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DeleteTopicsRequest) body {
+		resp := &DeleteTopicsResponse{Version: req.Version, TopicErrorCodes: make(map[string]KError, len(req.Topics))}
+		for _, topic := range req.Topics {
+			resp.TopicErrorCodes[topic] = m.err
+		}
+		return resp
+	})
 }
 
 // MockCreatePartitionsResponse makes responses to partitions that are created.
@@ -88,19 +82,17 @@ func NewMockCreatePartitionsResponse(t TestReporter) *MockCreatePartitionsRespon
 
 // For answers for each topic of the request.
 func (m *MockCreatePartitionsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*CreatePartitionsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &CreatePartitionsResponse{Version: req.Version, TopicPartitionErrors: make(map[string]*TopicPartitionError)}
-	for topic := range req.TopicPartitions {
-		resp.TopicPartitionErrors[topic] = &TopicPartitionError{Err: ErrNoError}
-		if strings.HasPrefix(topic, mockReserved) {
-			why := "insufficient permissions to create partition on topic with reserved prefix"
-			resp.TopicPartitionErrors[topic] = &TopicPartitionError{Err: ErrTopicAuthorizationFailed, ErrMsg: &why}
+	return mockAnswer(m.t, m, nil, reqBody, func(req *CreatePartitionsRequest) body {
+		resp := &CreatePartitionsResponse{Version: req.Version, TopicPartitionErrors: make(map[string]*TopicPartitionError)}
+		for topic := range req.TopicPartitions {
+			resp.TopicPartitionErrors[topic] = &TopicPartitionError{Err: ErrNoError}
+			if strings.HasPrefix(topic, mockReserved) {
+				why := "insufficient permissions to create partition on topic with reserved prefix"
+				resp.TopicPartitionErrors[topic] = &TopicPartitionError{Err: ErrTopicAuthorizationFailed, ErrMsg: &why}
+			}
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockAlterPartitionReassignmentsResponse makes responses to replicas that are
@@ -114,11 +106,9 @@ func NewMockAlterPartitionReassignmentsResponse(t TestReporter) *MockAlterPartit
 
 // For returns a response without errors.
 func (m *MockAlterPartitionReassignmentsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*AlterPartitionReassignmentsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	return &AlterPartitionReassignmentsResponse{Version: req.Version}
+	return mockAnswer(m.t, m, nil, reqBody, func(req *AlterPartitionReassignmentsRequest) body {
+		return &AlterPartitionReassignmentsResponse{Version: req.Version}
+	})
 }
 
 // MockListPartitionReassignmentsResponse makes responses that list replicas on
@@ -133,17 +123,15 @@ func NewMockListPartitionReassignmentsResponse(t TestReporter) *MockListPartitio
 
 // For answers for each partition of the request.
 func (m *MockListPartitionReassignmentsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ListPartitionReassignmentsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &ListPartitionReassignmentsResponse{Version: req.Version}
-	for topic, partitions := range req.blocks {
-		for _, partition := range partitions {
-			resp.AddBlock(topic, partition, []int32{0}, []int32{1}, []int32{2})
+	return mockAnswer(m.t, m, nil, reqBody, func(req *ListPartitionReassignmentsRequest) body {
+		resp := &ListPartitionReassignmentsResponse{Version: req.Version}
+		for topic, partitions := range req.blocks {
+			for _, partition := range partitions {
+				resp.AddBlock(topic, partition, []int32{0}, []int32{1}, []int32{2})
+			}
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockElectLeadersResponse makes responses to elections.
@@ -156,18 +144,16 @@ func NewMockElectLeadersResponse(t TestReporter) *MockElectLeadersResponse {
 
 // For answers for each partition of the request.
 func (m *MockElectLeadersResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ElectLeadersRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &ElectLeadersResponse{Version: req.Version, ReplicaElectionResults: make(map[string]map[int32]*PartitionResult)}
-	for topic, partitions := range req.TopicPartitions {
-		resp.ReplicaElectionResults[topic] = make(map[int32]*PartitionResult, len(partitions))
-		for _, partition := range partitions {
-			resp.ReplicaElectionResults[topic][partition] = new(PartitionResult)
+	return mockAnswer(m.t, m, nil, reqBody, func(req *ElectLeadersRequest) body {
+		resp := &ElectLeadersResponse{Version: req.Version, ReplicaElectionResults: make(map[string]map[int32]*PartitionResult)}
+		for topic, partitions := range req.TopicPartitions {
+			resp.ReplicaElectionResults[topic] = make(map[int32]*PartitionResult, len(partitions))
+			for _, partition := range partitions {
+				resp.ReplicaElectionResults[topic][partition] = new(PartitionResult)
+			}
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockDeleteRecordsResponse makes responses to records that are deleted.
@@ -180,19 +166,17 @@ func NewMockDeleteRecordsResponse(t TestReporter) *MockDeleteRecordsResponse {
 
 // For answers for each partition of the request, with a low watermark of 0.
 func (m *MockDeleteRecordsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DeleteRecordsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &DeleteRecordsResponse{Version: req.Version, Topics: make(map[string]*DeleteRecordsResponseTopic)}
-	for topic, asked := range req.Topics {
-		partitions := make(map[int32]*DeleteRecordsResponsePartition, len(asked.PartitionOffsets))
-		for partition := range asked.PartitionOffsets {
-			partitions[partition] = new(DeleteRecordsResponsePartition)
+	return mockAnswer(m.t, m, nil, reqBody, func(req *DeleteRecordsRequest) body {
+		resp := &DeleteRecordsResponse{Version: req.Version, Topics: make(map[string]*DeleteRecordsResponseTopic)}
+		for topic, asked := range req.Topics {
+			partitions := make(map[int32]*DeleteRecordsResponsePartition, len(asked.PartitionOffsets))
+			for partition := range asked.PartitionOffsets {
+				partitions[partition] = new(DeleteRecordsResponsePartition)
+			}
+			resp.Topics[topic] = &DeleteRecordsResponseTopic{Partitions: partitions}
 		}
-		resp.Topics[topic] = &DeleteRecordsResponseTopic{Partitions: partitions}
-	}
-	return resp
+		return resp
+	})
 }
 
 // mockErrorCode is the code of helpers that refuse settings, which existing tests
@@ -213,17 +197,21 @@ func NewMockDescribeConfigsResponse(t TestReporter) *MockDescribeConfigsResponse
 // For answers for each resource of the request, whichever settings it names.
 // From version 1 on, settings of topics have synonyms, asked for or not.
 func (m *MockDescribeConfigsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &DescribeConfigsResponse{Version: req.Version}
-	for _, r := range req.Resources {
-		resp.Resources = append(resp.Resources, &ResourceResponse{
-			Type: r.Type, Name: r.Name, Configs: mockSettings(r.Type, req.Version),
-		})
-	}
-	return resp
+	return mockDescribed(m.t, m, reqBody, func(kind ConfigResourceType, version int16) ResourceResponse {
+		return ResourceResponse{Configs: mockSettings(kind, version)}
+	})
+}
+
+func mockDescribed(t TestReporter, maker MockResponse, reqBody body, describe func(kind ConfigResourceType, version int16) ResourceResponse) body {
+	return mockAnswer(t, maker, nil, reqBody, func(req *DescribeConfigsRequest) body {
+		resp := &DescribeConfigsResponse{Version: req.Version}
+		for _, asked := range req.Resources {
+			r := describe(asked.Type, req.Version)
+			r.Type, r.Name = asked.Type, asked.Name
+			resp.Resources = append(resp.Resources, &r)
+		}
+		return resp
+	})
 }
 
 // mockSettings are the settings of a resource, as a version of the response can
@@ -259,15 +247,9 @@ func NewMockDescribeConfigsResponseWithErrorCode(t TestReporter) *MockDescribeCo
 
 // For refuses each resource of the request.
 func (m *MockDescribeConfigsResponseWithErrorCode) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &DescribeConfigsResponse{Version: req.Version}
-	for _, r := range req.Resources {
-		resp.Resources = append(resp.Resources, &ResourceResponse{Type: r.Type, Name: r.Name, ErrorCode: mockErrorCode})
-	}
-	return resp
+	return mockDescribed(m.t, m, reqBody, func(ConfigResourceType, int16) ResourceResponse {
+		return ResourceResponse{ErrorCode: mockErrorCode}
+	})
 }
 
 // MockAlterConfigsResponse makes responses to settings that are replaced.
@@ -280,21 +262,23 @@ func NewMockAlterConfigsResponse(t TestReporter) *MockAlterConfigsResponse {
 
 // For answers for each resource of the request.
 func (m *MockAlterConfigsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*AlterConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	return mockAltered(req, AlterConfigsResourceResponse{})
+	return mockAltered(m.t, m, reqBody, AlterConfigsResourceResponse{})
 }
 
-func mockAltered(req *AlterConfigsRequest, result AlterConfigsResourceResponse) *AlterConfigsResponse {
-	resp := &AlterConfigsResponse{Version: req.Version}
-	for _, r := range req.Resources {
-		one := result
-		one.Type, one.Name = r.Type, r.Name
-		resp.Resources = append(resp.Resources, &one)
-	}
-	return resp
+func mockAltered(t TestReporter, maker MockResponse, reqBody body, result AlterConfigsResourceResponse) body {
+	return mockAnswer(t, maker, nil, reqBody, func(req *AlterConfigsRequest) body {
+		resp := &AlterConfigsResponse{Version: req.Version}
+		for _, r := range req.Resources {
+			resp.Resources = append(resp.Resources, result.of(r.Type, r.Name))
+		}
+		return resp
+	})
+}
+
+// of is the same result for a resource.
+func (r AlterConfigsResourceResponse) of(kind ConfigResourceType, name string) *AlterConfigsResourceResponse {
+	r.Type, r.Name = kind, name
+	return &r
 }
 
 // MockAlterConfigsResponseWithErrorCode makes responses to settings that are
@@ -309,11 +293,7 @@ func NewMockAlterConfigsResponseWithErrorCode(t TestReporter) *MockAlterConfigsR
 
 // For refuses each resource of the request.
 func (m *MockAlterConfigsResponseWithErrorCode) For(reqBody body) body {
-	req, ok := mockAsked[*AlterConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	return mockAltered(req, AlterConfigsResourceResponse{ErrorCode: mockErrorCode})
+	return mockAltered(m.t, m, reqBody, AlterConfigsResourceResponse{ErrorCode: mockErrorCode})
 }
 
 // MockIncrementalAlterConfigsResponse makes responses to settings that are
@@ -327,21 +307,17 @@ func NewMockIncrementalAlterConfigsResponse(t TestReporter) *MockIncrementalAlte
 
 // For answers for each resource of the request.
 func (m *MockIncrementalAlterConfigsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*IncrementalAlterConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	return mockIncrementallyAltered(req, AlterConfigsResourceResponse{})
+	return mockIncrementallyAltered(m.t, m, reqBody, AlterConfigsResourceResponse{})
 }
 
-func mockIncrementallyAltered(req *IncrementalAlterConfigsRequest, result AlterConfigsResourceResponse) *IncrementalAlterConfigsResponse {
-	resp := &IncrementalAlterConfigsResponse{Version: req.Version}
-	for _, r := range req.Resources {
-		one := result
-		one.Type, one.Name = r.Type, r.Name
-		resp.Resources = append(resp.Resources, &one)
-	}
-	return resp
+func mockIncrementallyAltered(t TestReporter, maker MockResponse, reqBody body, result AlterConfigsResourceResponse) body {
+	return mockAnswer(t, maker, nil, reqBody, func(req *IncrementalAlterConfigsRequest) body {
+		resp := &IncrementalAlterConfigsResponse{Version: req.Version}
+		for _, r := range req.Resources {
+			resp.Resources = append(resp.Resources, result.of(r.Type, r.Name))
+		}
+		return resp
+	})
 }
 
 // MockIncrementalAlterConfigsResponseWithErrorCode makes responses to settings
@@ -356,11 +332,7 @@ func NewMockIncrementalAlterConfigsResponseWithErrorCode(t TestReporter) *MockIn
 
 // For refuses each resource of the request.
 func (m *MockIncrementalAlterConfigsResponseWithErrorCode) For(reqBody body) body {
-	req, ok := mockAsked[*IncrementalAlterConfigsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	return mockIncrementallyAltered(req, AlterConfigsResourceResponse{
+	return mockIncrementallyAltered(m.t, m, reqBody, AlterConfigsResourceResponse{
 		ErrorCode: int16(ErrInvalidConfig), ErrorMsg: "Invalid value xyz for configuration retention.ms: Not a number of type LONG",
 	})
 }
@@ -394,13 +366,9 @@ func (m *MockDescribeLogDirsResponse) SetLogDirs(logDir string, topicPartitions 
 
 // For describes the directory, whatever was asked for.
 func (m *MockDescribeLogDirsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeLogDirsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &DescribeLogDirsResponse{Version: req.Version, LogDirs: slices.Clone(m.dirs)}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DescribeLogDirsRequest) body {
+		return &DescribeLogDirsResponse{Version: req.Version, LogDirs: slices.Clone(m.dirs)}
+	})
 }
 
 // MockUpdateFeaturesResponse makes responses to features whose level is set.
@@ -413,13 +381,11 @@ func NewMockUpdateFeaturesResponse(t TestReporter) *MockUpdateFeaturesResponse {
 
 // For answers for each feature of the request.
 func (m *MockUpdateFeaturesResponse) For(reqBody body) body {
-	req, ok := mockAsked[*UpdateFeaturesRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &UpdateFeaturesResponse{Version: req.Version}
-	for _, f := range req.FeatureUpdates {
-		resp.Results = append(resp.Results, UpdatableFeatureResult{Feature: f.Feature})
-	}
-	return resp
+	return mockAnswer(m.t, m, nil, reqBody, func(req *UpdateFeaturesRequest) body {
+		resp := &UpdateFeaturesResponse{Version: req.Version}
+		for _, f := range req.FeatureUpdates {
+			resp.Results = append(resp.Results, UpdatableFeatureResult{Feature: f.Feature})
+		}
+		return resp
+	})
 }

@@ -301,13 +301,19 @@ func (b *MockBroker) run() {
 		case <-b.done:
 			return
 		case call := <-b.requests:
-			b.answer(call)
-			b.mu.Lock()
-			b.mu.history = append(b.mu.history, RequestResponse{call.req.body, call.resp})
-			b.mu.Unlock()
-			close(call.over)
+			b.handleOne(call)
 		}
 	}
+}
+
+// handleOne answers a request, keeps it, and lets its connection go on, also
+// where a handler panics and a PanicHandler lives with that.
+func (b *MockBroker) handleOne(call *mockCall) {
+	defer close(call.over)
+	b.answer(call)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.history = append(b.mu.history, RequestResponse{call.req.body, call.resp})
 }
 
 // answer fills in the response to a request.
@@ -326,8 +332,10 @@ func (b *MockBroker) answer(call *mockCall) {
 	if asked, _ := call.req.body.meta(); a != asked {
 		Logger.Printf("*** mockbroker/%d answers %s with %s\n", b.id, mockName(call.req.body), mockName(call.resp))
 	}
-	*version = min(call.req.version, a.max())
-	call.version = *version
+	call.version = min(call.req.version, a.max())
+	if *version != call.version { // what is not changed may be shared
+		*version = call.version
+	}
 }
 
 // mockBody is the body, or nil for one that is a nil pointer.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -413,13 +414,29 @@ func TestMockApiVersionsListWhatClientsAskFor(t *testing.T) {
 func TestMockFramesAllocateWhatComes(t *testing.T) {
 	var head [4]byte
 	binary.BigEndian.PutUint32(head[:], uint32(MaxRequestSize))
-	got := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
-			_, _ = readMockFrame(strings.NewReader(string(head[:]) + "x"))
-		}
-	}).AllocedBytesPerOp()
-	if got > 4<<20 {
-		t.Errorf("%d bytes for a frame of one byte", got)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := readMockFrame(strings.NewReader(string(head[:]) + "x"))
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 4<<20 {
+		t.Errorf("%d bytes for a frame of one byte, %v", got, err)
 	}
+}
+
+// TestMockBrokerClosesAfterAPanicOfItsHandler that a PanicHandler lives with.
+func TestMockBrokerClosesAfterAPanicOfItsHandler(t *testing.T) {
+	seen := make(chan any, 1)
+	PanicHandler = func(v any) { seen <- v }
+	defer func() { PanicHandler = nil }()
+	b := NewMockBroker(t, 1)
+	b.SetHandlerFuncByMap(map[string]requestHandlerFunc{"HeartbeatRequest": func(*mockRequest) body { panic("mistake") }})
+	c := mockClient(t, b, func(conf *Config) { conf.Net.ReadTimeout = 50 * time.Millisecond })
+	if _, err := c.Heartbeat(&HeartbeatRequest{}); err == nil {
+		t.Error("there is an answer")
+	}
+	if v := <-seen; v != "mistake" {
+		t.Errorf("panic of %v", v)
+	}
+	_ = c.Close() // before the handler is taken back
+	b.Close()
 }

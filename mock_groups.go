@@ -54,22 +54,18 @@ func (m *MockFindCoordinatorResponse) SetError(coordinatorType CoordinatorType, 
 
 // For names the coordinator; where none was set, there is none, and no error.
 func (m *MockFindCoordinatorResponse) For(reqBody body) body {
-	req, ok := mockAsked[*FindCoordinatorRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	find := func(name string) mockCoordinator {
-		return m.coordinators[mockCoordinatorKey{req.CoordinatorType, name}]
-	}
-	first := find(req.CoordinatorKey)
-	resp := &FindCoordinatorResponse{Version: req.Version, Err: first.err, Coordinator: first.node()}
-	for _, name := range req.CoordinatorKeys {
-		c := find(name)
-		resp.Coordinators = append(resp.Coordinators, &FoundCoordinator{Key: name, Err: c.err, Coordinator: c.node()})
-	}
-	return resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *FindCoordinatorRequest) body {
+		find := func(name string) mockCoordinator {
+			return m.coordinators[mockCoordinatorKey{req.CoordinatorType, name}]
+		}
+		first := find(req.CoordinatorKey)
+		resp := &FindCoordinatorResponse{Version: req.Version, Err: first.err, Coordinator: first.node()}
+		for _, name := range req.CoordinatorKeys {
+			c := find(name)
+			resp.Coordinators = append(resp.Coordinators, &FoundCoordinator{Key: name, Err: c.err, Coordinator: c.node()})
+		}
+		return resp
+	})
 }
 
 // MockConsumerMetadataResponse makes responses that name groups' coordinators,
@@ -97,14 +93,10 @@ func (m *MockConsumerMetadataResponse) SetError(group string, kerror KError) *Mo
 
 // For names the coordinator; where none was set, there is none, and no error.
 func (m *MockConsumerMetadataResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ConsumerMetadataRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c := m.coordinators[req.ConsumerGroup]
-	return &ConsumerMetadataResponse{Version: req.Version, Err: c.err, Coordinator: c.node()}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ConsumerMetadataRequest) body {
+		c := m.coordinators[req.ConsumerGroup]
+		return &ConsumerMetadataResponse{Version: req.Version, Err: c.err, Coordinator: c.node()}
+	})
 }
 
 // mockGroupPlace is a partition of a group in the maps of helpers.
@@ -132,19 +124,15 @@ func (m *MockOffsetCommitResponse) SetError(group, topic string, partition int32
 
 // For answers for each partition of the request.
 func (m *MockOffsetCommitResponse) For(reqBody body) body {
-	req, ok := mockAsked[*OffsetCommitRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &OffsetCommitResponse{Version: req.Version}
-	for topic, partitions := range req.blocks {
-		for partition := range partitions {
-			resp.AddError(topic, partition, m.errors[mockGroupPlace{req.ConsumerGroup, topicPartition{topic, partition}}])
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *OffsetCommitRequest) body {
+		resp := &OffsetCommitResponse{Version: req.Version}
+		for topic, partitions := range req.blocks {
+			for partition := range partitions {
+				resp.AddError(topic, partition, m.errors[mockGroupPlace{req.ConsumerGroup, topicPartition{topic, partition}}])
+			}
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockOffsetFetchResponse makes responses that say how far groups have come.
@@ -177,30 +165,26 @@ func (m *MockOffsetFetchResponse) SetError(kerror KError) *MockOffsetFetchRespon
 // For returns all that was set for the groups asked for, whether their
 // partitions were asked for or not.
 func (m *MockOffsetFetchResponse) For(reqBody body) body {
-	req, ok := mockAsked[*OffsetFetchRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &OffsetFetchResponse{Version: req.Version, Err: m.err}
-	if req.Version < 8 {
-		m.eachOffset(req.ConsumerGroup, resp.AddBlock)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *OffsetFetchRequest) body {
+		resp := &OffsetFetchResponse{Version: req.Version}
+		if req.Version < offsetFetchHasGroups {
+			resp.Err = m.err
+			m.eachOffset(req.ConsumerGroup, resp.AddBlock)
+			return resp
+		}
+		groups := []string{req.ConsumerGroup}
+		if len(req.Groups) > 0 {
+			groups = nil
+		}
+		for i := range req.Groups {
+			groups = append(groups, req.Groups[i].GroupId)
+		}
+		for _, id := range groups {
+			resp.Groups = append(resp.Groups, OffsetFetchResponseGroup{GroupId: id, Err: m.err})
+			m.eachOffset(id, resp.Groups[len(resp.Groups)-1].AddBlock)
+		}
 		return resp
-	}
-	resp.Err = ErrNoError
-	groups := []string{req.ConsumerGroup}
-	if len(req.Groups) > 0 {
-		groups = nil
-	}
-	for i := range req.Groups {
-		groups = append(groups, req.Groups[i].GroupId)
-	}
-	for _, id := range groups {
-		resp.Groups = append(resp.Groups, OffsetFetchResponseGroup{GroupId: id, Err: m.err})
-		m.eachOffset(id, resp.Groups[len(resp.Groups)-1].AddBlock)
-	}
-	return resp
+	})
 }
 
 func (m *MockOffsetFetchResponse) eachOffset(group string, add func(string, int32, *OffsetFetchResponseBlock)) {
@@ -273,16 +257,12 @@ func (m *MockJoinGroupResponse) SetMember(id string, meta *ConsumerGroupMemberMe
 
 // For returns the response.
 func (m *MockJoinGroupResponse) For(reqBody body) body {
-	req, ok := mockAsked[*JoinGroupRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &JoinGroupResponse{
-		Version: req.Version, ThrottleTime: m.ThrottleTime, Err: m.Err, GenerationId: m.GenerationId,
-		GroupProtocol: m.GroupProtocol, LeaderId: m.LeaderId, MemberId: m.MemberId, Members: slices.Clone(m.Members),
-	}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *JoinGroupRequest) body {
+		return &JoinGroupResponse{
+			Version: req.Version, ThrottleTime: m.ThrottleTime, Err: m.Err, GenerationId: m.GenerationId,
+			GroupProtocol: m.GroupProtocol, LeaderId: m.LeaderId, MemberId: m.MemberId, Members: slices.Clone(m.Members),
+		}
+	})
 }
 
 // MockSyncGroupResponse makes responses that give members their partitions.
@@ -319,13 +299,9 @@ func (m *MockSyncGroupResponse) SetMemberAssignment(assignment *ConsumerGroupMem
 
 // For returns the response.
 func (m *MockSyncGroupResponse) For(reqBody body) body {
-	req, ok := mockAsked[*SyncGroupRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &SyncGroupResponse{Version: req.Version, Err: m.Err, MemberAssignment: m.MemberAssignment}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *SyncGroupRequest) body {
+		return &SyncGroupResponse{Version: req.Version, Err: m.Err, MemberAssignment: m.MemberAssignment}
+	})
 }
 
 // MockHeartbeatResponse makes responses to heartbeats.
@@ -348,13 +324,9 @@ func (m *MockHeartbeatResponse) SetError(kerr KError) *MockHeartbeatResponse {
 
 // For returns the response.
 func (m *MockHeartbeatResponse) For(reqBody body) body {
-	req, ok := mockAsked[*HeartbeatRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &HeartbeatResponse{Version: req.Version, Err: m.Err}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *HeartbeatRequest) body {
+		return &HeartbeatResponse{Version: req.Version, Err: m.Err}
+	})
 }
 
 // MockLeaveGroupResponse makes responses to members that leave.
@@ -377,11 +349,7 @@ func (m *MockLeaveGroupResponse) SetError(kerr KError) *MockLeaveGroupResponse {
 
 // For returns the response.
 func (m *MockLeaveGroupResponse) For(reqBody body) body {
-	req, ok := mockAsked[*LeaveGroupRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &LeaveGroupResponse{Version: req.Version, Err: m.Err}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *LeaveGroupRequest) body {
+		return &LeaveGroupResponse{Version: req.Version, Err: m.Err}
+	})
 }

@@ -27,13 +27,9 @@ func (m *MockListGroupsResponse) AddGroup(groupID, protocolType string) *MockLis
 
 // For lists the groups, whatever filter the request has.
 func (m *MockListGroupsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ListGroupsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &ListGroupsResponse{Version: req.Version, Groups: maps.Clone(m.groups)}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ListGroupsRequest) body {
+		return &ListGroupsResponse{Version: req.Version, Groups: maps.Clone(m.groups)}
+	})
 }
 
 // MockDescribeGroupsResponse makes responses that describe groups.
@@ -56,21 +52,17 @@ func (m *MockDescribeGroupsResponse) AddGroupDescription(groupID string, descrip
 
 // For describes the groups asked for; one that was not added is dead.
 func (m *MockDescribeGroupsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeGroupsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DescribeGroupsResponse{Version: req.Version}
-	for _, id := range req.Groups {
-		g := m.groups[id]
-		if g == nil {
-			g = &GroupDescription{GroupId: id, State: "Dead"}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DescribeGroupsRequest) body {
+		resp := &DescribeGroupsResponse{Version: req.Version}
+		for _, id := range req.Groups {
+			g := m.groups[id]
+			if g == nil {
+				g = &GroupDescription{GroupId: id, State: "Dead"}
+			}
+			resp.Groups = append(resp.Groups, g)
 		}
-		resp.Groups = append(resp.Groups, g)
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockConsumerGroupDescribeResponse makes responses that describe groups of the
@@ -102,21 +94,17 @@ const authorizedOperationsUnknown = -1 << 31
 // For describes the groups asked for; for one that was not added there is
 // ErrGroupIDNotFound.
 func (m *MockConsumerGroupDescribeResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ConsumerGroupDescribeRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &ConsumerGroupDescribeResponse{Version: req.Version}
-	for _, id := range req.GroupIDs {
-		g, ok := m.groups[id]
-		if !ok {
-			g = ConsumerGroupDescription{GroupID: id, ErrorCode: ErrGroupIDNotFound, AuthorizedOperations: authorizedOperationsUnknown}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ConsumerGroupDescribeRequest) body {
+		resp := &ConsumerGroupDescribeResponse{Version: req.Version}
+		for _, id := range req.GroupIDs {
+			g, ok := m.groups[id]
+			if !ok {
+				g = ConsumerGroupDescription{GroupID: id, ErrorCode: ErrGroupIDNotFound, AuthorizedOperations: authorizedOperationsUnknown}
+			}
+			resp.Groups = append(resp.Groups, g)
 		}
-		resp.Groups = append(resp.Groups, g)
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockDeleteGroupsResponse makes responses to groups that are deleted.
@@ -140,17 +128,13 @@ func (m *MockDeleteGroupsResponse) SetDeletedGroups(groups []string) *MockDelete
 // For says of the groups that were set that they are deleted, whichever were
 // asked for.
 func (m *MockDeleteGroupsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DeleteGroupsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DeleteGroupsResponse{Version: req.Version, GroupErrorCodes: make(map[string]KError, len(m.deleted))}
-	for _, id := range m.deleted {
-		resp.GroupErrorCodes[id] = ErrNoError
-	}
-	return resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DeleteGroupsRequest) body {
+		resp := &DeleteGroupsResponse{Version: req.Version, GroupErrorCodes: make(map[string]KError, len(m.deleted))}
+		for _, id := range m.deleted {
+			resp.GroupErrorCodes[id] = ErrNoError
+		}
+		return resp
+	})
 }
 
 // MockDeleteOffsetResponse makes responses to offsets that are deleted.
@@ -179,21 +163,17 @@ func (m *MockDeleteOffsetResponse) SetDeletedOffset(errorCode KError, topic stri
 
 // For returns what was set, or answers for each partition of the request.
 func (m *MockDeleteOffsetResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DeleteOffsetsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DeleteOffsetsResponse{Version: req.Version, ErrorCode: m.err}
-	if m.set {
-		resp.AddError(m.at.topic, m.at.partition, m.code)
-		return resp
-	}
-	for topic, partitions := range req.partitions {
-		for _, partition := range partitions {
-			resp.AddError(topic, partition, ErrNoError)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DeleteOffsetsRequest) body {
+		resp := &DeleteOffsetsResponse{Version: req.Version, ErrorCode: m.err}
+		if m.set {
+			resp.AddError(m.at.topic, m.at.partition, m.code)
+			return resp
 		}
-	}
-	return resp
+		for topic, partitions := range req.partitions {
+			for _, partition := range partitions {
+				resp.AddError(topic, partition, ErrNoError)
+			}
+		}
+		return resp
+	})
 }

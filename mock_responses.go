@@ -14,12 +14,19 @@ import (
 // request of another type than a helper is for is an error of the test, and
 // gets no answer. Responses have the version of the request.
 
-// mockAsked returns the request as the type that a helper is for.
-func mockAsked[R body](t TestReporter, maker MockResponse, req body) (r R, ok bool) {
-	if r, ok = req.(R); !ok {
+// mockAnswer answers a request of the type that a helper is for, under the
+// helper's lock, where it has one.
+func mockAnswer[R body](t TestReporter, maker MockResponse, mu *sync.Mutex, req body, answer func(R) body) body {
+	asked, ok := req.(R)
+	if !ok {
 		t.Errorf("%s is asked to answer %s", strings.TrimPrefix(fmt.Sprintf("%T", maker), "*sarama."), mockName(req))
+		return nil
 	}
-	return r, ok
+	if mu != nil {
+		mu.Lock()
+		defer mu.Unlock()
+	}
+	return answer(asked)
 }
 
 // mockSet puts a value into a map that is made when it is first needed.
@@ -106,13 +113,9 @@ func (m *MockApiVersionsResponse) SetApiKeys(apiKeys []ApiVersionsResponseKey) *
 
 // For lists the versions.
 func (m *MockApiVersionsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ApiVersionsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &ApiVersionsResponse{Version: req.Version, ApiKeys: m.keys}
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ApiVersionsRequest) body {
+		return &ApiVersionsResponse{Version: req.Version, ApiKeys: m.keys}
+	})
 }
 
 // MockMetadataResponse makes responses that describe a cluster. All brokers are
@@ -161,41 +164,37 @@ func (m *MockMetadataResponse) SetError(topic string, kerror KError) *MockMetada
 // For describes the topics asked for, or all. One that was not set has
 // ErrUnknownTopicOrPartition.
 func (m *MockMetadataResponse) For(reqBody body) body {
-	req, ok := mockAsked[*MetadataRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &MetadataResponse{Version: req.Version, ControllerID: m.controller}
-	replicas := sortedKeys(m.brokers)
-	for _, id := range replicas {
-		resp.AddBroker(m.brokers[id], id)
-	}
-	add := func(topic string) {
-		for _, partition := range sortedKeys(m.leaders[topic]) {
-			resp.AddTopicPartition(topic, partition, m.leaders[topic][partition], replicas, replicas, []int32{}, ErrNoError)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *MetadataRequest) body {
+		resp := &MetadataResponse{Version: req.Version, ControllerID: m.controller}
+		replicas := sortedKeys(m.brokers)
+		for _, id := range replicas {
+			resp.AddBroker(m.brokers[id], id)
 		}
-	}
-	if len(req.Topics) == 0 && (req.Version == 0 || req.Topics == nil) {
-		for _, topic := range sortedKeys(m.leaders) {
-			add(topic)
+		add := func(topic string) {
+			for _, partition := range sortedKeys(m.leaders[topic]) {
+				resp.AddTopicPartition(topic, partition, m.leaders[topic][partition], replicas, replicas, []int32{}, ErrNoError)
+			}
 		}
-		for _, topic := range sortedKeys(m.errors) {
-			resp.AddTopic(topic, m.errors[topic])
+		if len(req.Topics) == 0 && (req.Version == 0 || req.Topics == nil) {
+			for _, topic := range sortedKeys(m.leaders) {
+				add(topic)
+			}
+			for _, topic := range sortedKeys(m.errors) {
+				resp.AddTopic(topic, m.errors[topic])
+			}
+			return resp
+		}
+		for _, topic := range req.Topics {
+			if _, ok := m.leaders[topic]; ok {
+				add(topic)
+			} else if err, ok := m.errors[topic]; ok {
+				resp.AddTopic(topic, err)
+			} else {
+				resp.AddTopic(topic, ErrUnknownTopicOrPartition)
+			}
 		}
 		return resp
-	}
-	for _, topic := range req.Topics {
-		if _, ok := m.leaders[topic]; ok {
-			add(topic)
-		} else if err, ok := m.errors[topic]; ok {
-			resp.AddTopic(topic, err)
-		} else {
-			resp.AddTopic(topic, ErrUnknownTopicOrPartition)
-		}
-	}
-	return resp
+	})
 }
 
 // MockOffsetResponse makes responses to questions after offsets by time.
@@ -222,24 +221,20 @@ func (m *MockOffsetResponse) SetOffset(topic string, partition int32, time, offs
 // For returns the offsets asked for. One that was not set is an error of the
 // test, and 0.
 func (m *MockOffsetResponse) For(reqBody body) body {
-	req, ok := mockAsked[*OffsetRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &OffsetResponse{Version: req.Version}
-	for _, topic := range sortedKeys(req.blocks) {
-		for _, partition := range sortedKeys(req.blocks[topic]) {
-			time := req.blocks[topic][partition].timestamp
-			offset, ok := m.offsets[topicPartition{topic, partition}][time]
-			if !ok {
-				m.t.Errorf("MockOffsetResponse has no offset for %s/%d at time %d", topic, partition, time)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *OffsetRequest) body {
+		resp := &OffsetResponse{Version: req.Version}
+		for _, topic := range sortedKeys(req.blocks) {
+			for _, partition := range sortedKeys(req.blocks[topic]) {
+				time := req.blocks[topic][partition].timestamp
+				offset, ok := m.offsets[topicPartition{topic, partition}][time]
+				if !ok {
+					m.t.Errorf("MockOffsetResponse has no offset for %s/%d at time %d", topic, partition, time)
+				}
+				resp.AddTopicPartition(topic, partition, offset)
 			}
-			resp.AddTopicPartition(topic, partition, offset)
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockFetchResponse makes responses with messages, which have the format from
@@ -283,25 +278,21 @@ func (m *MockFetchResponse) SetHighWaterMark(topic string, partition int32, offs
 
 // For returns the first messages from the offsets on that are asked for.
 func (m *MockFetchResponse) For(reqBody body) body {
-	req, ok := mockAsked[*FetchRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &FetchResponse{Version: req.Version}
-	for _, t := range req.topics {
-		for _, p := range t.partitions {
-			at := topicPartition{t.name, p.id}
-			offsets := slices.DeleteFunc(slices.Sorted(maps.Keys(m.messages[at])), func(o int64) bool { return o < p.fetchOffset })
-			for _, offset := range offsets[:min(len(offsets), max(m.batchSize, 0))] {
-				msg := m.messages[at][offset]
-				resp.AddMessage(t.name, p.id, msg.key, msg.value, offset)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *FetchRequest) body {
+		resp := &FetchResponse{Version: req.Version}
+		for _, t := range req.topics {
+			for _, p := range t.partitions {
+				at := topicPartition{t.name, p.id}
+				offsets := slices.DeleteFunc(slices.Sorted(maps.Keys(m.messages[at])), func(o int64) bool { return o < p.fetchOffset })
+				for _, offset := range offsets[:min(len(offsets), max(m.batchSize, 0))] {
+					msg := m.messages[at][offset]
+					resp.AddMessage(t.name, p.id, msg.key, msg.value, offset)
+				}
+				resp.block(t.name, p.id).HighWaterMarkOffset = m.highWaters[at]
 			}
-			resp.block(t.name, p.id).HighWaterMarkOffset = m.highWaters[at]
 		}
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockProduceResponse makes responses to messages that were produced. The
@@ -330,22 +321,18 @@ func (m *MockProduceResponse) SetError(topic string, partition int32, kerror KEr
 
 // For answers for each partition of the request.
 func (m *MockProduceResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ProduceRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &ProduceResponse{Version: req.Version}
-	if m.version > 0 {
-		resp.Version = m.version
-	}
-	for _, t := range req.topics {
-		for _, p := range t.partitions {
-			resp.AddTopicPartition(t.name, p.id, m.errors[topicPartition{t.name, p.id}])
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ProduceRequest) body {
+		resp := &ProduceResponse{Version: req.Version}
+		if m.version > 0 {
+			resp.Version = m.version
 		}
-	}
-	return resp
+		for _, t := range req.topics {
+			for _, p := range t.partitions {
+				resp.AddTopicPartition(t.name, p.id, m.errors[topicPartition{t.name, p.id}])
+			}
+		}
+		return resp
+	})
 }
 
 // MockInitProducerIDResponse makes responses that give a producer its id.
@@ -377,13 +364,9 @@ func (m *MockInitProducerIDResponse) SetError(kerr KError) *MockInitProducerIDRe
 
 // For returns id and epoch.
 func (m *MockInitProducerIDResponse) For(reqBody body) body {
-	req, ok := mockAsked[*InitProducerIDRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := m.resp
-	resp.Version = req.Version
-	return &resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *InitProducerIDRequest) body {
+		resp := m.resp
+		resp.Version = req.Version
+		return &resp
+	})
 }

@@ -31,15 +31,11 @@ func (m *MockSaslHandshakeResponse) SetEnabledMechanisms(enabledMechanisms []str
 
 // For returns the response.
 func (m *MockSaslHandshakeResponse) For(reqBody body) body {
-	req, ok := mockAsked[*SaslHandshakeRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := m.resp
-	resp.Version = req.Version
-	return &resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *SaslHandshakeRequest) body {
+		resp := m.resp
+		resp.Version = req.Version
+		return &resp
+	})
 }
 
 // MockSaslAuthenticateResponse makes responses to logins.
@@ -72,15 +68,11 @@ func (m *MockSaslAuthenticateResponse) SetSessionLifetimeMs(sessionLifetimeMs in
 
 // For returns the response.
 func (m *MockSaslAuthenticateResponse) For(reqBody body) body {
-	req, ok := mockAsked[*SaslAuthenticateRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := m.resp
-	resp.Version = req.Version
-	return &resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *SaslAuthenticateRequest) body {
+		resp := m.resp
+		resp.Version = req.Version
+		return &resp
+	})
 }
 
 // MockCreateAclsResponse makes responses to ACLs that are created.
@@ -97,15 +89,13 @@ func (m *MockCreateAclsResponse) For(reqBody body) body {
 }
 
 func mockCreatedAcls(t TestReporter, maker MockResponse, reqBody body, err KError) body {
-	req, ok := mockAsked[*CreateAclsRequest](t, maker, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &CreateAclsResponse{Version: req.Version}
-	for range req.AclCreations {
-		resp.AclCreationResponses = append(resp.AclCreationResponses, &AclCreationResponse{Err: err})
-	}
-	return resp
+	return mockAnswer(t, maker, nil, reqBody, func(req *CreateAclsRequest) body {
+		resp := &CreateAclsResponse{Version: req.Version}
+		for range req.AclCreations {
+			resp.AclCreationResponses = append(resp.AclCreationResponses, &AclCreationResponse{Err: err})
+		}
+		return resp
+	})
 }
 
 // MockCreateAclsResponseError makes responses to ACLs that are refused.
@@ -134,23 +124,21 @@ func NewMockListAclsResponse(t TestReporter) *MockListAclsResponse {
 
 // For lists the ACL that the filter describes.
 func (m *MockListAclsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeAclsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	acl := &Acl{Host: "*", Principal: "User:test", Operation: req.Operation, PermissionType: req.PermissionType}
-	if acl.PermissionType == AclPermissionAny {
-		acl.PermissionType = AclPermissionAllow
-	}
-	resource := Resource{ResourceType: req.ResourceType, ResourcePatternType: req.ResourcePatternTypeFilter}
-	for to, from := range map[*string]*string{&acl.Host: req.Host, &acl.Principal: req.Principal, &resource.ResourceName: req.ResourceName} {
-		if from != nil {
-			*to = *from
+	return mockAnswer(m.t, m, nil, reqBody, func(req *DescribeAclsRequest) body {
+		acl := &Acl{Host: "*", Principal: "User:test", Operation: req.Operation, PermissionType: req.PermissionType}
+		if acl.PermissionType == AclPermissionAny {
+			acl.PermissionType = AclPermissionAllow
 		}
-	}
-	return &DescribeAclsResponse{
-		Version: int16(req.Version), ResourceAcls: []*ResourceAcls{{Resource: resource, Acls: []*Acl{acl}}},
-	}
+		resource := Resource{ResourceType: req.ResourceType, ResourcePatternType: req.ResourcePatternTypeFilter}
+		for to, from := range map[*string]*string{&acl.Host: req.Host, &acl.Principal: req.Principal, &resource.ResourceName: req.ResourceName} {
+			if from != nil {
+				*to = *from
+			}
+		}
+		return &DescribeAclsResponse{
+			Version: int16(req.Version), ResourceAcls: []*ResourceAcls{{Resource: resource, Acls: []*Acl{acl}}},
+		}
+	})
 }
 
 // MockDeleteAclsResponse makes responses to ACLs that are deleted.
@@ -164,13 +152,11 @@ func NewMockDeleteAclsResponse(t TestReporter) *MockDeleteAclsResponse {
 
 // For answers for each filter of the request.
 func (m *MockDeleteAclsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DeleteAclsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	resp := &DeleteAclsResponse{Version: int16(req.Version)}
-	for range req.Filters {
-		resp.FilterResponses = append(resp.FilterResponses, &FilterResponse{MatchingAcls: []*MatchingAcl{{}}})
-	}
-	return resp
+	return mockAnswer(m.t, m, nil, reqBody, func(req *DeleteAclsRequest) body {
+		resp := &DeleteAclsResponse{Version: int16(req.Version)}
+		for range req.Filters {
+			resp.FilterResponses = append(resp.FilterResponses, &FilterResponse{MatchingAcls: []*MatchingAcl{{}}})
+		}
+		return resp
+	})
 }

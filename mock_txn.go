@@ -43,23 +43,19 @@ func (m *MockDescribeProducersResponse) SetError(topic string, partition int32, 
 
 // For answers for each partition of the request.
 func (m *MockDescribeProducersResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeProducersRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DescribeProducersResponse{Version: req.Version}
-	for _, asked := range req.Topics {
-		t := DescribeProducersResponseTopic{Name: asked.Name}
-		for _, id := range asked.PartitionIndexes {
-			p := m.partitions[topicPartition{asked.Name, id}]
-			p.PartitionIndex = id
-			t.Partitions = append(t.Partitions, p)
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DescribeProducersRequest) body {
+		resp := &DescribeProducersResponse{Version: req.Version}
+		for _, asked := range req.Topics {
+			t := DescribeProducersResponseTopic{Name: asked.Name}
+			for _, id := range asked.PartitionIndexes {
+				p := m.partitions[topicPartition{asked.Name, id}]
+				p.PartitionIndex = id
+				t.Partitions = append(t.Partitions, p)
+			}
+			resp.Topics = append(resp.Topics, t)
 		}
-		resp.Topics = append(resp.Topics, t)
-	}
-	return resp
+		return resp
+	})
 }
 
 // MockDescribeTransactionsResponse makes responses that describe transactions.
@@ -92,19 +88,15 @@ func (m *MockDescribeTransactionsResponse) SetError(transactionalID string, kerr
 // For describes the transactional ids asked for. Of one that was not added
 // nothing is said but the id.
 func (m *MockDescribeTransactionsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*DescribeTransactionsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resp := &DescribeTransactionsResponse{Version: req.Version}
-	for _, id := range req.TransactionalIDs {
-		state := m.states[id]
-		state.TransactionalID = id
-		resp.TransactionStates = append(resp.TransactionStates, state)
-	}
-	return resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *DescribeTransactionsRequest) body {
+		resp := &DescribeTransactionsResponse{Version: req.Version}
+		for _, id := range req.TransactionalIDs {
+			state := m.states[id]
+			state.TransactionalID = id
+			resp.TransactionStates = append(resp.TransactionStates, state)
+		}
+		return resp
+	})
 }
 
 // MockListTransactionsResponse makes responses that list transactions.
@@ -145,14 +137,10 @@ func (m *MockListTransactionsResponse) LastRequest() ListTransactionsRequest {
 
 // For lists the transactions, whatever filter the request has.
 func (m *MockListTransactionsResponse) For(reqBody body) body {
-	req, ok := mockAsked[*ListTransactionsRequest](m.t, m, reqBody)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.last = *req
-	resp := m.resp
-	resp.Version, resp.TransactionStates = req.Version, slices.Clone(resp.TransactionStates)
-	return &resp
+	return mockAnswer(m.t, m, &m.mu, reqBody, func(req *ListTransactionsRequest) body {
+		m.last = *req
+		resp := m.resp
+		resp.Version, resp.TransactionStates = req.Version, slices.Clone(resp.TransactionStates)
+		return &resp
+	})
 }
