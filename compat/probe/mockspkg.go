@@ -22,6 +22,22 @@ func (n *notes) Errorf(format string, args ...any) {
 	n.list = append(n.list, fmt.Sprintf(format, args...))
 }
 
+func (n *notes) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.list)
+}
+
+// await looks again and again for what a mock's goroutine does, for a second.
+func await(done func() bool) {
+	for range 1000 {
+		if done() {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
 // tell prints what was reported since it was last called.
 func (n *notes) tell(what string) {
 	n.mu.Lock()
@@ -253,7 +269,7 @@ func asyncEnds() {
 	p.ExpectInputAndSucceed()
 	p.AsyncClose()
 	results("async, async close", p)
-	time.Sleep(20 * time.Millisecond)
+	await(func() bool { return n.count() > 0 })
 	n.tell("async, async close")
 
 	c := successful()
@@ -300,7 +316,7 @@ func asyncTransactions() {
 	p.ExpectInputAndSucceed().ExpectInputAndFail(errProbe)
 	p.Input() <- message("t", "1")
 	p.Input() <- message("t", "2")
-	time.Sleep(20 * time.Millisecond)
+	await(func() bool { return len(p.Successes()) == 1 && len(p.Errors()) == 1 })
 	status("after a failure, commit", p.CommitTxn())
 	status("begin", p.BeginTxn())
 	status("abort", p.AbortTxn())
@@ -312,7 +328,7 @@ func asyncTransactions() {
 	p = mocks.NewAsyncProducer(n, transactionalConfig())
 	p.ExpectInputAndSucceed()
 	attempt("async txn: send outside", func() { p.Input() <- message("t", "1") })
-	time.Sleep(20 * time.Millisecond)
+	await(func() bool { return n.count() > 0 })
 	n.tell("async txn outside")
 	select {
 	case e := <-p.Errors():

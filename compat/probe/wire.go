@@ -26,7 +26,7 @@ func wire() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	for _, e := range append(exchanges(), adminExchanges()...) {
+	for _, e := range exchanges() {
 		for version := range e.max + 1 {
 			server.exchange(e, version)
 		}

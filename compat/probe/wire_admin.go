@@ -6,17 +6,19 @@ import (
 	"github.com/IBM/sarama"
 )
 
-func adminExchanges() []exchange {
-	x := "x"
-	filter := func(v int16) *sarama.AclFilter {
-		f := &sarama.AclFilter{Version: int(v), ResourceType: sarama.AclResourceTopic, ResourceName: &x, Principal: &x, Operation: sarama.AclOperationRead, PermissionType: sarama.AclPermissionAllow}
-		if v >= 1 {
-			f.ResourcePatternTypeFilter = sarama.AclPatternPrefixed
-		}
-		return f
+func filter(v int16) *sarama.AclFilter {
+	f := &sarama.AclFilter{Version: int(v), ResourceType: sarama.AclResourceTopic, ResourceName: &x, Principal: &x, Operation: sarama.AclOperationRead, PermissionType: sarama.AclPermissionAllow}
+	if v >= 1 {
+		f.ResourcePatternTypeFilter = sarama.AclPatternPrefixed
 	}
-	rule := sarama.AclCreation{Resource: sarama.Resource{ResourceType: sarama.AclResourceGroup, ResourceName: "g", ResourcePatternType: sarama.AclPatternLiteral},
-		Acl: sarama.Acl{Principal: "User:p", Host: "*", Operation: sarama.AclOperationDescribe, PermissionType: sarama.AclPermissionDeny}}
+	return f
+}
+
+var rule = sarama.AclCreation{Resource: sarama.Resource{ResourceType: sarama.AclResourceGroup, ResourceName: "g", ResourcePatternType: sarama.AclPatternLiteral},
+	Acl: sarama.Acl{Principal: "User:p", Host: "*", Operation: sarama.AclOperationDescribe, PermissionType: sarama.AclPermissionDeny}}
+
+// ruleExchanges: access rules.
+func ruleExchanges() []exchange {
 	return []exchange{
 		{"DescribeAcls", 2, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DescribeAcls(&sarama.DescribeAclsRequest{Version: int(v), AclFilter: *filter(v)}))
@@ -27,6 +29,12 @@ func adminExchanges() []exchange {
 		{"DeleteAcls", 2, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DeleteAcls(&sarama.DeleteAclsRequest{Version: int(v), Filters: []*sarama.AclFilter{filter(v)}}))
 		}},
+	}
+}
+
+// settingExchanges: settings.
+func settingExchanges() []exchange {
+	return []exchange{
 		{"DescribeConfigs", 4, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DescribeConfigs(&sarama.DescribeConfigsRequest{Version: v, IncludeSynonyms: v >= 1, IncludeDocumentation: v >= 3, Resources: []*sarama.ConfigResource{
 				{Type: sarama.TopicResource, Name: "t", ConfigNames: []string{"a", "b"}}, {Type: sarama.BrokerResource, Name: "1"}}}))
@@ -38,6 +46,12 @@ func adminExchanges() []exchange {
 			return any2(b.IncrementalAlterConfigs(&sarama.IncrementalAlterConfigsRequest{Version: v, ValidateOnly: true, Resources: []*sarama.IncrementalAlterConfigsResource{{
 				Type: sarama.TopicResource, Name: "t", ConfigEntries: map[string]sarama.IncrementalAlterConfigsEntry{"k": {Operation: sarama.IncrementalAlterConfigsOperationAppend, Value: &x}}}}}))
 		}},
+	}
+}
+
+// partitionExchanges: partitions and their replicas.
+func partitionExchanges() []exchange {
+	return []exchange{
 		{"CreatePartitions", 3, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.CreatePartitions(&sarama.CreatePartitionsRequest{Version: v, Timeout: time.Second, ValidateOnly: true, TopicPartitions: map[string]*sarama.TopicPartition{"t": {Count: 3, Assignment: [][]int32{{1, 2}}}}}))
 		}},
@@ -60,6 +74,12 @@ func adminExchanges() []exchange {
 			r.AddBlock("t", []int32{0, 1})
 			return any2(b.ListPartitionReassignments(r))
 		}},
+	}
+}
+
+// userExchanges: quotas and credentials.
+func userExchanges() []exchange {
+	return []exchange{
 		{"DescribeClientQuotas", 1, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DescribeClientQuotas(&sarama.DescribeClientQuotasRequest{Version: v, Strict: true, Components: []sarama.QuotaFilterComponent{
 				{EntityType: sarama.QuotaEntityUser, MatchType: sarama.QuotaMatchExact, Match: "u"}, {EntityType: sarama.QuotaEntityClientID, MatchType: sarama.QuotaMatchDefault}, {EntityType: sarama.QuotaEntityIP, MatchType: sarama.QuotaMatchAny}}}))
@@ -77,6 +97,12 @@ func adminExchanges() []exchange {
 				Deletions:  []sarama.AlterUserScramCredentialsDelete{{Name: "u", Mechanism: sarama.SCRAM_MECHANISM_SHA_256}},
 				Upsertions: []sarama.AlterUserScramCredentialsUpsert{{Name: "u", Mechanism: sarama.SCRAM_MECHANISM_SHA_512, Iterations: 4096, Salt: []byte("salt"), Password: []byte("secret")}}}))
 		}},
+	}
+}
+
+// clusterExchanges: the cluster, its producers and transactions.
+func clusterExchanges() []exchange {
+	return []exchange{
 		{"UpdateFeatures", 0, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.UpdateFeatures(&sarama.UpdateFeaturesRequest{Version: v, Timeout: time.Second, FeatureUpdates: []sarama.FeatureUpdate{{Feature: "f", MaxVersionLevel: 2, AllowDowngrade: true}}}))
 		}},

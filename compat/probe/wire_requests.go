@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -9,12 +10,22 @@ import (
 // any2 forgets the type of a response.
 func any2[R any](r R, err error) (any, error) { return r, err }
 
+// Strings that requests point to.
+var x, instance, why = "x", "i", "because"
+
+// exchanges are those of all subjects.
 func exchanges() []exchange {
-	x, instance, why := "x", "i", "because"
-	batch := func() *sarama.RecordBatch {
-		return &sarama.RecordBatch{Version: 2, FirstTimestamp: time.UnixMilli(1000), MaxTimestamp: time.UnixMilli(2000), LastOffsetDelta: 1, ProducerID: 7, ProducerEpoch: 1, FirstSequence: 3,
-			Records: []*sarama.Record{{Key: []byte("k"), Value: []byte("v"), Headers: []*sarama.RecordHeader{{Key: []byte("h"), Value: []byte("1")}}}, {OffsetDelta: 1, TimestampDelta: time.Second, Value: []byte("w")}}}
-	}
+	return slices.Concat(recordExchanges(), offsetExchanges(), memberExchanges(), groupExchanges(), topicExchanges(), txnExchanges(), ruleExchanges(),
+		partitionExchanges(), settingExchanges(), userExchanges(), clusterExchanges())
+}
+
+func batch() *sarama.RecordBatch {
+	return &sarama.RecordBatch{Version: 2, FirstTimestamp: time.UnixMilli(1000), MaxTimestamp: time.UnixMilli(2000), LastOffsetDelta: 1, ProducerID: 7, ProducerEpoch: 1, FirstSequence: 3,
+		Records: []*sarama.Record{{Key: []byte("k"), Value: []byte("v"), Headers: []*sarama.RecordHeader{{Key: []byte("h"), Value: []byte("1")}}}, {OffsetDelta: 1, TimestampDelta: time.Second, Value: []byte("w")}}}
+}
+
+// recordExchanges: records and where they are.
+func recordExchanges() []exchange {
 	return []exchange{
 		{"Produce", 10, func(b *sarama.Broker, v int16) (any, error) {
 			r := &sarama.ProduceRequest{Version: v, RequiredAcks: sarama.WaitForAll, Timeout: 1000}
@@ -42,6 +53,12 @@ func exchanges() []exchange {
 		{"Metadata", 11, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.GetMetadata(&sarama.MetadataRequest{Version: v, Topics: []string{"t", "u"}, AllowAutoTopicCreation: true}))
 		}},
+	}
+}
+
+// offsetExchanges: groups' offsets and coordinators.
+func offsetExchanges() []exchange {
+	return []exchange{
 		{"OffsetCommit", 8, func(b *sarama.Broker, v int16) (any, error) {
 			r := &sarama.OffsetCommitRequest{Version: v, ConsumerGroup: "g", ConsumerGroupGeneration: 3, ConsumerID: "m", RetentionTime: 100}
 			if v >= 7 {
@@ -63,6 +80,20 @@ func exchanges() []exchange {
 		{"FindCoordinator", 3, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.FindCoordinator(&sarama.FindCoordinatorRequest{Version: v, CoordinatorKey: "g", CoordinatorType: sarama.CoordinatorType(min(v, 1))}))
 		}},
+		{"ConsumerMetadata", 1, func(b *sarama.Broker, v int16) (any, error) {
+			return any2(b.GetConsumerMetadata(&sarama.ConsumerMetadataRequest{Version: v, ConsumerGroup: "g"}))
+		}},
+		{"DeleteOffsets", 0, func(b *sarama.Broker, v int16) (any, error) {
+			r := &sarama.DeleteOffsetsRequest{Version: v, Group: "g"}
+			r.AddPartition("t", 1)
+			return any2(b.DeleteOffsets(r))
+		}},
+	}
+}
+
+// memberExchanges: members of groups.
+func memberExchanges() []exchange {
+	return []exchange{
 		{"JoinGroup", 8, func(b *sarama.Broker, v int16) (any, error) {
 			r := &sarama.JoinGroupRequest{Version: v, GroupId: "g", SessionTimeout: 10000, RebalanceTimeout: 20000, MemberId: "m", ProtocolType: "consumer"}
 			if v >= 5 {
@@ -97,6 +128,12 @@ func exchanges() []exchange {
 			}
 			return any2(b.SyncGroup(r))
 		}},
+	}
+}
+
+// groupExchanges: groups.
+func groupExchanges() []exchange {
+	return []exchange{
 		{"DescribeGroups", 5, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DescribeGroups(&sarama.DescribeGroupsRequest{Version: v, Groups: []string{"g", "h"}, IncludeAuthorizedOperations: v >= 3}))
 		}},
@@ -110,6 +147,18 @@ func exchanges() []exchange {
 			}
 			return any2(b.ListGroups(r))
 		}},
+		{"ConsumerGroupDescribe", 1, func(b *sarama.Broker, v int16) (any, error) {
+			return any2(b.ConsumerGroupDescribe(&sarama.ConsumerGroupDescribeRequest{Version: v, GroupIDs: []string{"g"}, IncludeAuthorizedOperations: true}))
+		}},
+		{"DeleteGroups", 2, func(b *sarama.Broker, v int16) (any, error) {
+			return any2(b.DeleteGroups(&sarama.DeleteGroupsRequest{Version: v, Groups: []string{"g", "h"}}))
+		}},
+	}
+}
+
+// topicExchanges: topics, and the versions of all APIs.
+func topicExchanges() []exchange {
+	return []exchange{
 		{"ApiVersions", 4, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.ApiVersions(&sarama.ApiVersionsRequest{Version: v, ClientSoftwareName: "n", ClientSoftwareVersion: "1"}))
 		}},
@@ -124,6 +173,12 @@ func exchanges() []exchange {
 		{"DeleteTopics", 6, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.DeleteTopics(&sarama.DeleteTopicsRequest{Version: v, Timeout: time.Second, Topics: []string{"t", "u"}}))
 		}},
+	}
+}
+
+// txnExchanges: transactions.
+func txnExchanges() []exchange {
+	return []exchange{
 		{"InitProducerID", 4, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.InitProducerID(&sarama.InitProducerIDRequest{Version: v, TransactionalID: &x, TransactionTimeout: time.Second, ProducerID: 7, ProducerEpoch: 1}))
 		}},
@@ -139,20 +194,6 @@ func exchanges() []exchange {
 		{"TxnOffsetCommit", 3, func(b *sarama.Broker, v int16) (any, error) {
 			return any2(b.TxnOffsetCommit(&sarama.TxnOffsetCommitRequest{Version: v, TransactionalID: x, GroupID: "g", ProducerID: 7, ProducerEpoch: 1, GenerationID: 2, MemberID: "m",
 				Topics: map[string][]*sarama.PartitionOffsetMetadata{"t": {{Partition: 1, Offset: 9, LeaderEpoch: 3, Metadata: &x}}}}))
-		}},
-		{"ConsumerMetadata", 1, func(b *sarama.Broker, v int16) (any, error) {
-			return any2(b.GetConsumerMetadata(&sarama.ConsumerMetadataRequest{Version: v, ConsumerGroup: "g"}))
-		}},
-		{"DeleteGroups", 2, func(b *sarama.Broker, v int16) (any, error) {
-			return any2(b.DeleteGroups(&sarama.DeleteGroupsRequest{Version: v, Groups: []string{"g", "h"}}))
-		}},
-		{"DeleteOffsets", 0, func(b *sarama.Broker, v int16) (any, error) {
-			r := &sarama.DeleteOffsetsRequest{Version: v, Group: "g"}
-			r.AddPartition("t", 1)
-			return any2(b.DeleteOffsets(r))
-		}},
-		{"ConsumerGroupDescribe", 1, func(b *sarama.Broker, v int16) (any, error) {
-			return any2(b.ConsumerGroupDescribe(&sarama.ConsumerGroupDescribeRequest{Version: v, GroupIDs: []string{"g"}, IncludeAuthorizedOperations: true}))
 		}},
 	}
 }
