@@ -409,7 +409,7 @@ func allAtOnce[K comparable, V any](keys []K, call func(K) (V, error)) []side[K,
 	sides := make([]side[K, V], len(keys))
 	var group sync.WaitGroup
 	for i, key := range keys {
-		sides[i].key = key
+		sides[i].key, sides[i].err = key, errCallPanicked
 		group.Go(func() {
 			withRecover(func() { sides[i].result, sides[i].err = call(key) })
 		})

@@ -85,7 +85,7 @@ func (a *clusterAdmin) ListGroups(options ListGroupsOptions) ([]GroupListing, er
 }
 
 func (a *clusterAdmin) DescribeConsumerGroups(groups []string) ([]*GroupDescription, error) {
-	answers, _ := askShards(a, a.groupCoordinators(), groups, func(b *Broker, ids []string) (map[string]shardAnswer[*GroupDescription], error) {
+	answers, failed := askShards(a, a.groupCoordinators(), groups, func(b *Broker, ids []string) (map[string]shardAnswer[*GroupDescription], error) {
 		resp, err := b.DescribeGroups(&DescribeGroupsRequest{Version: apiDescribeGroups.versionFor(a.conf.Version), Groups: ids})
 		if err != nil {
 			return nil, err
@@ -99,15 +99,14 @@ func (a *clusterAdmin) DescribeConsumerGroups(groups []string) ([]*GroupDescript
 	newer := a.describeUnknownGroups(groups, answers)
 	var list []*GroupDescription
 	for _, id := range groups {
-		answer := answers[id]
-		if !answer.told {
-			return list, fmt.Errorf("describe group %s: %w", id, answer.err)
-		}
 		if g := newer[id]; g != nil {
 			list = append(list, g)
-			continue
+		} else if answer := answers[id]; answer.told {
+			list = append(list, answer.value)
 		}
-		list = append(list, answer.value)
+	}
+	if err := unanswered(failed, groups, answers, quoted); err != nil {
+		return list, fmt.Errorf("describe groups: %w", err)
 	}
 	return list, nil
 }
@@ -147,7 +146,7 @@ func (a *clusterAdmin) DescribeConsumerProtocolGroups(groups []string) ([]Consum
 }
 
 func (a *clusterAdmin) describeConsumerProtocolGroups(of shards[string], groups []string) ([]ConsumerGroupDescription, error) {
-	answers, _ := askShards(a, of, groups, func(b *Broker, ids []string) (map[string]shardAnswer[ConsumerGroupDescription], error) {
+	answers, failed := askShards(a, of, groups, func(b *Broker, ids []string) (map[string]shardAnswer[ConsumerGroupDescription], error) {
 		req := NewConsumerGroupDescribeRequest(a.conf.Version)
 		req.GroupIDs = ids
 		resp, err := b.ConsumerGroupDescribe(req)
@@ -161,15 +160,15 @@ func (a *clusterAdmin) describeConsumerProtocolGroups(of shards[string], groups 
 		return answers, nil
 	})
 	var list []ConsumerGroupDescription
-	var failed []error
 	for _, id := range groups {
 		if answer := answers[id]; answer.told {
 			list = append(list, answer.value)
-		} else {
-			failed = append(failed, fmt.Errorf("describe group %s: %w", id, answer.err))
 		}
 	}
-	return list, errors.Join(failed...)
+	if err := unanswered(failed, groups, answers, quoted); err != nil {
+		return list, fmt.Errorf("describe groups: %w", err)
+	}
+	return list, nil
 }
 
 // classic puts a description into the form that groups of the classic protocol
@@ -214,7 +213,7 @@ func (a *clusterAdmin) RemoveMemberFromConsumerGroup(groupId string, groupInstan
 		return nil, ConfigurationError("removing static members from a group requires Version >= V2_4_0_0")
 	}
 	return adminCall(a, a.groupCoordinator(groupId), func(b *Broker) (*LeaveGroupResponse, error) {
-		req := &LeaveGroupRequest{Version: 3, GroupId: groupId}
+		req := &LeaveGroupRequest{Version: leaveGroupHasMembers, GroupId: groupId}
 		for _, id := range groupInstanceIds {
 			req.Members = append(req.Members, MemberIdentity{GroupInstanceId: &id})
 		}

@@ -1,7 +1,6 @@
 package sarama
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -35,7 +34,7 @@ func (a *clusterAdmin) ListConsumerGroupOffsets(group string, topicPartitions ma
 func (a *clusterAdmin) ListConsumerGroupOffsetsBatch(groupTopics map[string]map[string][]int32) (map[string]*OffsetFetchResponseGroup, error) {
 	results := make(map[string]*OffsetFetchResponseGroup, len(groupTopics))
 	version := apiOffsetFetch.versionFor(a.conf.Version)
-	if version < 8 {
+	if version < offsetFetchHasGroups {
 		return results, fmt.Errorf("offsets of several groups need Kafka 3.0: %w", ErrUnsupportedVersion)
 	}
 	answers, failed := askShards(a, a.groupCoordinators(), sortedKeys(groupTopics), func(b *Broker, ids []string) (map[string]shardAnswer[*OffsetFetchResponseGroup], error) {
@@ -53,15 +52,15 @@ func (a *clusterAdmin) ListConsumerGroupOffsetsBatch(groupTopics map[string]map[
 		}
 		return answers, nil
 	})
-	failures := []error{failed}
-	for _, id := range sortedKeys(answers) {
-		if answer := answers[id]; answer.told {
+	for id, answer := range answers {
+		if answer.told {
 			results[id] = answer.value
-		} else if failed == nil {
-			failures = append(failures, fmt.Errorf("offsets of group %s: %w", id, answer.err))
 		}
 	}
-	return results, errors.Join(failures...)
+	if err := unanswered(failed, sortedKeys(groupTopics), answers, quoted); err != nil {
+		return results, fmt.Errorf("offsets of groups: %w", err)
+	}
+	return results, nil
 }
 
 func (a *clusterAdmin) AlterConsumerGroupOffsets(group string, offsets map[string]map[int32]OffsetAndMetadata, _ *AlterConsumerGroupOffsetsOptions) (*OffsetCommitResponse, error) {

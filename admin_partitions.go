@@ -1,7 +1,6 @@
 package sarama
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -124,21 +123,16 @@ func (a *clusterAdmin) DescribeProducers(topicPartitions map[string][]int32) (ma
 	keys = slices.Compact(keys)
 	answers, failed := askShards(a, a.partitionLeaders(), keys, askProducers)
 	found := make(map[string]map[int32]DescribeProducersResponsePartition, len(topicPartitions))
-	failures := []error{failed}
 	for _, p := range keys {
-		answer := answers[p]
-		if !answer.told {
-			if failed == nil || !errors.Is(failed, answer.err) {
-				failures = append(failures, fmt.Errorf("%s/%d: %w", p.topic, p.partition, answer.err))
-			}
+		if !answers[p].told {
 			continue
 		}
 		if found[p.topic] == nil {
 			found[p.topic] = make(map[int32]DescribeProducersResponsePartition)
 		}
-		found[p.topic][p.partition] = answer.value
+		found[p.topic][p.partition] = answers[p].value
 	}
-	if err := errors.Join(failures...); err != nil {
+	if err := unanswered(failed, keys, answers, func(p topicPartition) string { return fmt.Sprintf("%s/%d", p.topic, p.partition) }); err != nil {
 		return found, fmt.Errorf("describe producers: %w", err)
 	}
 	return found, nil

@@ -23,11 +23,12 @@ type shards[K comparable] struct {
 type shardAnswer[V any] struct {
 	value V
 	told  bool  // a broker has answered for it: value is what it said
+	whole bool  // nobody has, as a request has failed as a whole
 	err   error // its code, or why nobody has answered
 }
 
 func told[V any](value V, code KError) shardAnswer[V] {
-	return shardAnswer[V]{value, true, codeOnly(code)}
+	return shardAnswer[V]{value: value, told: true, err: codeOnly(code)}
 }
 
 // partitionLeaders are the shards of partitions.
@@ -89,6 +90,13 @@ func eachOf(renew func(string) error) func([]string) error {
 	}
 }
 
+// shardRound is what one attempt has brought.
+type shardRound[K comparable, V any] struct {
+	answers map[K]shardAnswer[V]
+	again   []K   // keys to ask for again
+	failed  error // of requests as a whole
+}
+
 // askShards asks the brokers that answer for keys, all at the same time, each
 // for its own. A key is asked for again when its broker has changed, could not be
 // reached or was too slow: so ask must be harmless to repeat. The answer for each
@@ -98,41 +106,31 @@ func askShards[K comparable, V any](a *clusterAdmin, of shards[K], keys []K,
 ) (map[K]shardAnswer[V], error) {
 	answers := make(map[K]shardAnswer[V], len(keys))
 	for left := a.conf.Admin.Retry.Max; ; left-- {
-		type attempt struct {
-			again  []K
-			failed error
-		}
-		known := maps.Clone(answers) // which a call that is given up goes on with
-		one, err := adminWithin(a, func() (attempt, error) {
-			again, failed := askShardsOnce(of, keys, known, ask)
-			return attempt{again, failed}, nil
-		})
+		round, err := adminWithin(a, func() (shardRound[K, V], error) { return askShardsOnce(of, keys, ask), nil })
 		if err != nil { // the context has ended
 			for _, key := range keys {
-				answers[key] = shardAnswer[V]{err: err}
+				answers[key] = shardAnswer[V]{err: err, whole: true}
 			}
 			return answers, err
 		}
-		answers = known
-		again, failed := one.again, one.failed
-		if len(again) == 0 || left <= 0 || of.once {
-			return answers, failed
+		maps.Copy(answers, round.answers)
+		if len(round.again) == 0 || left <= 0 || of.once {
+			return answers, round.failed
 		}
-		keys = again
-		Logger.Printf("admin/request asking for %d %s again in %v, %d attempts left: %v\n", len(again), of.name, a.conf.Admin.Retry.Backoff, left, answers[again[0]].err)
+		keys = round.again
+		Logger.Printf("admin/request asking for %d %s again in %v, %d attempts left: %v\n", len(keys), of.name, a.conf.Admin.Retry.Backoff, left, answers[keys[0]].err)
 		if !a.pause() {
-			return answers, failed
+			return answers, round.failed
 		}
-		if _, err := adminWithin(a, func() (struct{}, error) { return struct{}{}, of.renew(again) }); err != nil {
+		if _, err := adminWithin(a, func() (struct{}, error) { return struct{}{}, of.renew(keys) }); err != nil {
 			Logger.Printf("admin/request the brokers of %s are looked for in what is known: %v\n", of.name, err)
 		}
 	}
 }
 
-// askShardsOnce is one attempt. It returns the keys to ask for again.
-func askShardsOnce[K comparable, V any](of shards[K], keys []K, answers map[K]shardAnswer[V],
-	ask func(*Broker, []K) (map[K]shardAnswer[V], error),
-) (again []K, failed error) {
+// askShardsOnce is one attempt.
+func askShardsOnce[K comparable, V any](of shards[K], keys []K, ask func(*Broker, []K) (map[K]shardAnswer[V], error)) shardRound[K, V] {
+	round := shardRound[K, V]{answers: make(map[K]shardAnswer[V], len(keys))}
 	to := adminTarget{moved: of.moved, reads: true}
 	if of.learn != nil {
 		of.learn(keys)
@@ -142,7 +140,7 @@ func askShardsOnce[K comparable, V any](of shards[K], keys []K, answers map[K]sh
 	for _, key := range keys {
 		b, err := of.find(key) // retries by itself
 		if err != nil {
-			answers[key] = shardAnswer[V]{err: err}
+			round.answers[key] = shardAnswer[V]{err: err}
 			continue
 		}
 		if shares[b] == nil {
@@ -159,14 +157,27 @@ func askShardsOnce[K comparable, V any](of shards[K], keys []K, answers map[K]sh
 		for _, key := range shares[s.key] {
 			answer, ok := s.result[key]
 			if !ok {
-				answer.err = cmp.Or(s.err, ErrIncompleteResponse)
+				answer = shardAnswer[V]{err: cmp.Or(s.err, ErrIncompleteResponse), whole: s.err != nil}
 			}
-			if answers[key] = answer; answer.err != nil && to.again(answer.err) {
-				again = append(again, key)
+			if round.answers[key] = answer; answer.err != nil && to.again(answer.err) {
+				round.again = append(round.again, key)
 			}
 		}
 	}
-	return again, errors.Join(failures...)
+	round.failed = errors.Join(failures...)
+	return round
+}
+
+// unanswered joins the errors of requests that have failed as a whole with those
+// of single keys that nobody has answered for, nil if there are none.
+func unanswered[K comparable, V any](failed error, keys []K, answers map[K]shardAnswer[V], name func(K) string) error {
+	failures := []error{failed}
+	for _, key := range keys {
+		if answer := answers[key]; !answer.told && !answer.whole {
+			failures = append(failures, fmt.Errorf("%s: %w", name(key), answer.err))
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // partitionKeys lists the partitions of a map, sorted.

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 func (a *clusterAdmin) DescribeTransactions(transactionalIDs []string) (map[string]TransactionState, error) {
-	answers, _ := askShards(a, a.txnCoordinators(), transactionalIDs, func(b *Broker, ids []string) (map[string]shardAnswer[TransactionState], error) {
+	answers, failed := askShards(a, a.txnCoordinators(), transactionalIDs, func(b *Broker, ids []string) (map[string]shardAnswer[TransactionState], error) {
 		resp, err := b.DescribeTransactions(&DescribeTransactionsRequest{TransactionalIDs: ids})
 		if err != nil {
 			return nil, err
@@ -20,15 +21,15 @@ func (a *clusterAdmin) DescribeTransactions(transactionalIDs []string) (map[stri
 		return answers, nil
 	})
 	found := make(map[string]TransactionState, len(answers))
-	var failed []error
-	for _, id := range sortedKeys(answers) {
-		if answer := answers[id]; answer.told {
+	for id, answer := range answers {
+		if answer.told {
 			found[id] = answer.value
-		} else {
-			failed = append(failed, fmt.Errorf("describe transactions for %s: %w", id, answer.err))
 		}
 	}
-	return found, errors.Join(failed...)
+	if err := unanswered(failed, transactionalIDs, answers, quoted); err != nil {
+		return found, fmt.Errorf("describe transactions: %w", err)
+	}
+	return found, nil
 }
 
 func (a *clusterAdmin) ListTransactions(stateFilters []string, producerIDFilters []int64, durationFilterMs int64) ([]ListTransactionsResponseTransactionState, error) {
@@ -59,3 +60,6 @@ func (a *clusterAdmin) ListTransactions(stateFilters []string, producerIDFilters
 	}
 	return slices.Clip(list), errors.Join(failed...)
 }
+
+// quoted is an id as errors name it.
+func quoted(id string) string { return strconv.Quote(id) }

@@ -1,5 +1,7 @@
 package sarama
 
+import "slices"
+
 func (a *clusterAdmin) DescribeUserScramCredentials(users []string) ([]*DescribeUserScramCredentialsResult, error) {
 	req := new(DescribeUserScramCredentialsRequest)
 	for _, name := range users {
@@ -24,13 +26,11 @@ func (a *clusterAdmin) DeleteUserScramCredentials(deletions []AlterUserScramCred
 }
 
 func (a *clusterAdmin) UpsertUserScramCredentials(upsertions []AlterUserScramCredentialsUpsert) ([]*AlterUserScramCredentialsResult, error) {
-	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Upsertions: upsertions})
+	return a.alterScramCredentials(&AlterUserScramCredentialsRequest{Upsertions: slices.Clone(upsertions)}) // it keeps what it derives
 }
 
 func (a *clusterAdmin) alterScramCredentials(req *AlterUserScramCredentialsRequest) ([]*AlterUserScramCredentialsResult, error) {
-	to := a.controller()
-	to.moved = append([]KError{ErrNotController}, coordinatorMoved...)
-	return adminCall(a, to, func(b *Broker) ([]*AlterUserScramCredentialsResult, error) {
+	return adminCall(a, a.controller(), func(b *Broker) ([]*AlterUserScramCredentialsResult, error) {
 		resp, err := b.AlterUserScramCredentials(req)
 		if err != nil {
 			return nil, err

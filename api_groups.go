@@ -299,6 +299,10 @@ func (r *HeartbeatResponse) layout(c *wire.Codec) {
 	layKError(c, &r.Err)
 }
 
+// leaveGroupHasMembers is the first version of LeaveGroup that takes several
+// members, static ones included (KIP-345).
+const leaveGroupHasMembers = 3
+
 // LeaveGroupRequest takes members out of a group.
 type LeaveGroupRequest struct {
 	Version int16
@@ -330,7 +334,7 @@ func (r *LeaveGroupRequest) meta() (*api, *int16) { return apiLeaveGroup, &r.Ver
 
 func (r *LeaveGroupRequest) layout(c *wire.Codec) {
 	c.String(&r.GroupId)
-	if !c.From(3) {
+	if !c.From(leaveGroupHasMembers) {
 		c.String(&r.MemberId)
 		return
 	}
@@ -369,7 +373,7 @@ func (r *LeaveGroupResponse) layout(c *wire.Codec) {
 		c.Int32(&r.ThrottleTime)
 	}
 	layKError(c, &r.Err)
-	if c.From(3) {
+	if c.From(leaveGroupHasMembers) {
 		wire.Values(c, &r.Members, (*MemberResponse).layout)
 	}
 }
