@@ -273,14 +273,14 @@ func (a *clusterAdmin) Coordinator(group string) (*Broker, error) {
 type adminTarget struct {
 	name  string
 	find  func() (*Broker, error)
-	moved []KError     // answers of one that is no longer the target
+	moved []error      // answers of one that is no longer the target
 	renew func() error // has find look for the target anew; nil where nobody can say
 	reads bool         // nothing is changed by asking twice
 }
 
 func (a *clusterAdmin) controller() adminTarget {
 	return adminTarget{
-		name: "the controller", find: a.client.Controller, moved: []KError{ErrNotController},
+		name: "the controller", find: a.client.Controller, moved: []error{ErrNotController},
 		renew: func() error {
 			_, err := a.client.RefreshController()
 			return err
@@ -290,7 +290,7 @@ func (a *clusterAdmin) controller() adminTarget {
 
 // coordinatorMoved are answers of brokers that do not coordinate a group or
 // transactional id, or not yet.
-var coordinatorMoved = []KError{ErrNotCoordinatorForConsumer, ErrConsumerCoordinatorNotAvailable, ErrOffsetsLoadInProgress}
+var coordinatorMoved = []error{ErrNotCoordinatorForConsumer, ErrConsumerCoordinatorNotAvailable, ErrOffsetsLoadInProgress}
 
 func (a *clusterAdmin) groupCoordinator(group string) adminTarget {
 	return adminTarget{
@@ -320,7 +320,7 @@ func (a *clusterAdmin) oneBroker(id int32) adminTarget {
 
 // again reports whether an error may be gone when the target is asked once more.
 func (to adminTarget) again(err error) bool {
-	if hasCode(err, to.moved) || errors.Is(err, ErrThrottlingQuotaExceeded) { // the connection waits as long as told
+	if isOneOf(err, to.moved...) || errors.Is(err, ErrThrottlingQuotaExceeded) { // the connection waits as long as told
 		return true
 	}
 	var timeout net.Error
@@ -359,7 +359,7 @@ func adminCall[R any](a *clusterAdmin, to adminTarget, ask func(*Broker) (R, err
 			}
 			return r, err
 		}
-		if to.renew != nil && hasCode(err, to.moved) {
+		if to.renew != nil && isOneOf(err, to.moved...) {
 			_, renewErr := adminWithin(a, func() (struct{}, error) { return struct{}{}, to.renew() })
 			if renewErr != nil {
 				return r, fmt.Errorf("%w; looking for %s again: %w", err, to.name, renewErr)
@@ -442,9 +442,4 @@ func codeOnly(code KError) error {
 		return nil
 	}
 	return code
-}
-
-// hasCode reports whether an error is, or wraps, one of several codes.
-func hasCode(err error, codes []KError) bool {
-	return slices.ContainsFunc(codes, func(code KError) bool { return errors.Is(err, code) })
 }

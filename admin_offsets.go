@@ -1,9 +1,6 @@
 package sarama
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // OffsetAndMetadata is what ClusterAdmin.AlterConsumerGroupOffsets stores for a
 // partition.
@@ -84,7 +81,7 @@ func (a *clusterAdmin) AlterConsumerGroupOffsets(group string, offsets map[strin
 		}
 		for _, partitions := range resp.Errors {
 			for _, code := range partitions {
-				if slices.Contains(coordinatorMoved, code) {
+				if isOneOf(code, coordinatorMoved...) {
 					return resp, code
 				}
 			}

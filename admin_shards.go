@@ -14,7 +14,7 @@ type shards[K comparable] struct {
 	name  string
 	learn func([]K) // has find know as many as possible; may be nil
 	find  func(K) (*Broker, error)
-	moved []KError        // answers of a broker that no longer does, or not yet
+	moved []error         // answers of a broker that no longer does, or not yet
 	renew func([]K) error // has find look for them anew
 	once  bool            // nothing is asked for again
 }
@@ -49,7 +49,7 @@ func (a *clusterAdmin) partitionLeaders() shards[topicPartition] {
 }
 
 // leaderMoved are answers of brokers that do not lead a partition, or not yet.
-var leaderMoved = []KError{
+var leaderMoved = []error{
 	ErrNotLeaderForPartition, ErrLeaderNotAvailable, ErrUnknownTopicOrPartition, ErrReplicaNotAvailable, ErrFencedLeaderEpoch,
 	ErrUnknownLeaderEpoch, ErrKafkaStorageError, ErrOffsetNotAvailable,
 }

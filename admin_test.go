@@ -183,7 +183,7 @@ func TestAdminAsksAgainWhoeverAnswersNow(t *testing.T) {
 // TestAdminAsksAgainWhereTheConnectionFails: what was lost is asked for again;
 // what was refused, or cannot be read, is not.
 func TestAdminAsksAgainWhereTheConnectionFails(t *testing.T) {
-	to := adminTarget{moved: []KError{ErrNotController}}
+	to := adminTarget{moved: []error{ErrNotController}}
 	reads := to
 	reads.reads = true
 	timeout := fmt.Errorf("reading: %w", os.ErrDeadlineExceeded)
@@ -589,5 +589,20 @@ func TestAdminLooksForManyCoordinatorsAtOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAdminTellsAFailedRequestOnce, and what single keys lack by their names.
+func TestAdminTellsAFailedRequestOnce(t *testing.T) {
+	failed := errors.New("broker 1 is lost")
+	answers := map[string]shardAnswer[int]{
+		"a": told(1, ErrTopicAuthorizationFailed), "b": {err: failed, whole: true}, "c": {err: failed, whole: true}, "d": {err: ErrIncompleteResponse},
+	}
+	err := unanswered(failed, []string{"a", "b", "c", "d"}, answers, quoted)
+	if want := "broker 1 is lost\n\"d\": " + ErrIncompleteResponse.Error(); err == nil || err.Error() != want || !errors.Is(err, ErrIncompleteResponse) {
+		t.Errorf("%v", err)
+	}
+	if err := unanswered(nil, []string{"a"}, answers, quoted); err != nil {
+		t.Errorf("all is answered for: %v", err)
 	}
 }

@@ -121,7 +121,7 @@ func layTopicMap[V any](c *wire.Codec, m *map[string]map[int32]V, idFrom int16, 
 	})
 }
 
-// layBrokerAddr lays out the address of a broker, host and port apart.
+// layAddr lays out the address of a broker, host and port apart.
 func (b *Broker) layAddr(c *wire.Codec) {
 	var host string
 	var port int32

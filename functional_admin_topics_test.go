@@ -295,7 +295,7 @@ func adminTopicRefusals(t *testing.T, s *site, a everyAdmin) {
 	wantNoTopic(t, a, name)
 }
 
-// wantOffsets waits until partitions have these offsets at a time.
+// wantOffsetsAt waits until partitions have these offsets at a time.
 func wantOffsetsAt(t *testing.T, a everyAdmin, topic string, at int64, options *sarama.ListOffsetsOptions, want ...int64) {
 	t.Helper()
 	asked := make(map[int32]int64)

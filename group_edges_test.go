@@ -326,7 +326,7 @@ func TestClaimsHaveTheRebalanceTimeoutFromTheSessionsEnd(t *testing.T) {
 	})
 }
 
-// newerScript is a script whose group is of the newer protocol: its member has
+// newNewerScript is a script whose group is of the newer protocol: its member has
 // all partitions.
 func newNewerScript(t *testing.T, partitions int32, every time.Duration) (*groupScript, *Config) {
 	g := newGroupScript(t, partitions)

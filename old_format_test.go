@@ -58,7 +58,7 @@ type oldLog struct {
 	legacy     bool // fetched as messages, not batches
 }
 
-// oldMessages are messages whose fields tell their number.
+// messages returns some whose fields tell their number.
 func (l *oldLog) messages(from int) []*sarama.ProducerMessage {
 	list := make([]*sarama.ProducerMessage, oldBatch)
 	for i := range list {

@@ -8,7 +8,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// aclLiteralFrom is the first version of the requests about access rules that
+// aclPatternsFrom is the first version of the requests about access rules that
 // says how names are compared; before, they are literal (KIP-290).
 const aclPatternsFrom = 1
 
