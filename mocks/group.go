@@ -327,7 +327,8 @@ func (g *ConsumerGroup) setPaused(partitions map[string][]int32, paused bool) {
 
 // Close ends the session, waits for Consume to return, and closes Errors. It
 // returns the last error that was unread there, and reports failures of Consume
-// that are left. Later calls return nil.
+// that are left. Later calls return nil. As with a real group, a handler that
+// calls it waits for itself.
 func (g *ConsumerGroup) Close() error { return g.CloseContext(context.Background()) }
 
 // CloseContext is Close that waits until ctx ends; then the error is a
