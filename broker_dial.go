@@ -118,7 +118,7 @@ func (l *link) shakeHands(ctx context.Context, conn *net.Conn) error {
 		}
 	}
 	if l.conf.Net.SASL.Enable {
-		return l.authenticate(*conn)
+		return l.authenticate(ctx, *conn)
 	}
 	return nil
 }
@@ -354,8 +354,11 @@ func softwareVersion(info *debug.BuildInfo) string {
 var errUnexpectedToken = errors.New("kafka: unexpected token length")
 
 // authenticate runs the SASL exchange of the configured mechanism.
-func (l *link) authenticate(conn net.Conn) error {
+func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
 	sasl := &l.conf.Net.SASL
+	if sasl.Mechanism == SASLTypeGSSAPI {
+		return l.authenticateGSSAPI(ctx, conn)
+	}
 	if sasl.Mechanism != "" && sasl.Mechanism != SASLTypePlaintext {
 		return ConfigurationError(fmt.Sprintf("Net.SASL.Mechanism %s is not available", sasl.Mechanism))
 	}
@@ -385,6 +388,55 @@ func (l *link) authenticate(conn net.Conn) error {
 	return resp.Err
 }
 
+// authenticateGSSAPI authenticates by Kerberos, with bare tokens and no
+// handshake for SASLHandshakeV0.
+func (l *link) authenticateGSSAPI(ctx context.Context, conn net.Conn) error {
+	sasl := &l.conf.Net.SASL
+	auth := GSSAPIKerberosAuth{Config: &sasl.GSSAPI}
+	if sasl.Version == SASLHandshakeV0 {
+		client, err := auth.client(l.broker)
+		if err != nil {
+			return err
+		}
+		return runBare(ctx, client, func(token []byte, answered bool) ([]byte, error) { return l.exchangeBare(conn, token, answered) })
+	}
+	if sasl.Handshake {
+		if err := l.saslHandshake(conn, SASLTypeGSSAPI, sasl.Version); err != nil {
+			return err
+		}
+	}
+	return auth.AuthorizeV2(l.broker, func(token []byte) (*SaslAuthenticateResponse, error) {
+		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(l.conf.Version), SaslAuthBytes: token}
+		if err := l.clamp(req); err != nil {
+			return nil, err
+		}
+		resp := new(SaslAuthenticateResponse)
+		if err := l.exchange(conn, req, resp); err != nil {
+			return nil, fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
+		}
+		return resp, nil
+	})
+}
+
+// exchangeBare sends a token behind its length, and reads the one that answers
+// it.
+func (l *link) exchangeBare(conn net.Conn, token []byte, answered bool) ([]byte, error) {
+	_ = conn.SetDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
+	defer func() { _ = conn.SetDeadline(time.Time{}) }()
+	if _, err := conn.Write(behindLength(token)); err != nil || !answered {
+		return nil, err
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n > uint32(MaxResponseSize) {
+		return nil, PacketDecodingError{fmt.Sprintf("token of %d bytes is too large", n)}
+	}
+	return readBytes(conn, int(n))
+}
+
 func (l *link) saslHandshake(conn net.Conn, mechanism string, version int16) error {
 	resp := new(SaslHandshakeResponse)
 	if err := l.exchange(conn, &SaslHandshakeRequest{Version: version, Mechanism: mechanism}, resp); err != nil {
@@ -402,7 +454,7 @@ func (l *link) saslHandshake(conn net.Conn, mechanism string, version int16) err
 func (l *link) plainV0(conn net.Conn, token []byte) error {
 	_ = conn.SetDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
 	defer func() { _ = conn.SetDeadline(time.Time{}) }()
-	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...)
+	frame := behindLength(token)
 	if _, err := conn.Write(frame); err != nil {
 		return fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
 	}
