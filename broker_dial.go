@@ -388,22 +388,23 @@ func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
 	return resp.Err
 }
 
-// authenticateGSSAPI authenticates by Kerberos, with bare tokens and no
-// handshake for SASLHandshakeV0.
+// authenticateGSSAPI authenticates by Kerberos, with bare tokens for
+// SASLHandshakeV0. Brokers before 0.10 know no handshake, and take a connection
+// that begins with a token for one of GSSAPI; 4.0 and later want one (KIP-43).
 func (l *link) authenticateGSSAPI(ctx context.Context, conn net.Conn) error {
 	sasl := &l.conf.Net.SASL
 	auth := GSSAPIKerberosAuth{Config: &sasl.GSSAPI}
+	if sasl.Handshake && (sasl.Version != SASLHandshakeV0 || l.conf.Version.IsAtLeast(V0_10_0_0)) {
+		if err := l.saslHandshake(conn, SASLTypeGSSAPI, sasl.Version); err != nil {
+			return err
+		}
+	}
 	if sasl.Version == SASLHandshakeV0 {
 		client, err := auth.client(l.broker)
 		if err != nil {
 			return err
 		}
 		return runBare(ctx, client, func(token []byte, answered bool) ([]byte, error) { return l.exchangeBare(conn, token, answered) })
-	}
-	if sasl.Handshake {
-		if err := l.saslHandshake(conn, SASLTypeGSSAPI, sasl.Version); err != nil {
-			return err
-		}
 	}
 	return auth.AuthorizeV2(l.broker, func(token []byte) (*SaslAuthenticateResponse, error) {
 		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(l.conf.Version), SaslAuthBytes: token}

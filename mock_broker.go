@@ -381,8 +381,17 @@ func (b *MockBroker) scripted(req *mockRequest) body {
 		return b.unhandled(req)
 	}
 	next := *b.next
-	if _, versions := req.body.(*ApiVersionsRequest); versions {
+	switch req.body.(type) {
+	case *ApiVersionsRequest:
 		if _, ok := next.(*ApiVersionsResponse); !ok {
+			return b.unhandled(req)
+		}
+	case *SaslHandshakeRequest:
+		if _, ok := next.(*SaslHandshakeResponse); !ok && b.gssapiHandler() != nil {
+			return b.unhandled(req)
+		}
+	case *SaslAuthenticateRequest:
+		if _, ok := next.(*SaslAuthenticateResponse); !ok && b.gssapiHandler() != nil {
 			return b.unhandled(req)
 		}
 	}
