@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/asn1tools"
-	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/messages"
@@ -203,12 +202,7 @@ func newGSSToken(client KerberosClient, ticket messages.Ticket, key types.Encryp
 	if err != nil {
 		return nil, gssContext{}, err
 	}
-	subkeyType := subkeyTypeFor(key.KeyType)
-	et, err := crypto.GetEtype(subkeyType)
-	if err != nil {
-		return nil, gssContext{}, err
-	}
-	if err := auth.GenerateSeqNumberAndSubKey(subkeyType, et.GetKeyByteSize()); err != nil {
+	if err := auth.GenerateSeqNumberAndSubKey(subkeyFor(key)); err != nil {
 		return nil, gssContext{}, err
 	}
 	auth.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: gssChecksum(gssFlagInteg)}
@@ -224,15 +218,17 @@ func newGSSToken(client KerberosClient, ticket messages.Ticket, key types.Encryp
 	return gssToken(TOK_ID_KRB_AP_REQ, raw), gssContext{auth.SubKey, uint64(auth.SeqNumber)}, nil
 }
 
-// subkeyTypeFor is the encryption type of the subkey for a session key of some
-// type: the same if it is AES. Older ones would have the older tokens of RFC
-// 1964; with an AES subkey theirs are those of RFC 4121, too.
-func subkeyTypeFor(sessionKeyType int32) int32 {
-	switch sessionKeyType {
+// subkeyFor is type and size in bytes of the subkey that goes with a session
+// key: the same, if it is AES. Older types would have the older tokens of RFC
+// 1964; with an AES subkey theirs are those of RFC 4121, too. (The library has a
+// wrong size for type 20.)
+func subkeyFor(session types.EncryptionKey) (keyType int32, sizeBytes int) {
+	switch session.KeyType {
 	case etypeID.DES3_CBC_SHA1_KD, etypeID.RC4_HMAC:
-		return etypeID.AES128_CTS_HMAC_SHA1_96
+		const aes128KeyBytes = 16
+		return etypeID.AES128_CTS_HMAC_SHA1_96, aes128KeyBytes
 	}
-	return sessionKeyType
+	return session.KeyType, len(session.KeyValue)
 }
 
 // gssChecksum is the "checksum" of the authenticator, which has the flags and
@@ -271,7 +267,11 @@ func (c *gssapiClient) answerOffer(challenge []byte) ([]byte, error) {
 	if offer.payload[0]&gssNoSecurityLayer == 0 {
 		return nil, fmt.Errorf("the broker wants a security layer (it offers %#02x), which Kafka does not have", offer.payload[0])
 	}
-	// No layer, so no largest message; no other identity than the ticket's.
+	// The rest is how large messages in a layer may be; without one it should
+	// be zero, but Java's is not.
+	//
+	// The answer: no layer, so no largest message, and no other identity than
+	// the ticket's.
 	answer := wrapToken{sequence: c.security.sequence, payload: []byte{gssNoSecurityLayer, 0, 0, 0}}
 	return answer.encode(c.security.key)
 }
