@@ -48,6 +48,7 @@ oracles:
 
 fuzz:
 	for family in Records Cluster Topics Groups Transactions Security; do $(GO) test -run '^$$' -fuzz Fuzz$$family -fuzztime $(FUZZTIME) . || exit; done
+	$(GO) test -run '^$$' -fuzz FuzzGSSAPIServer -fuzztime $(FUZZTIME) .
 	$(GO) test -run '^$$' -fuzz FuzzBatch -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzMessageSet -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzDecompress -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/compress

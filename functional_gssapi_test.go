@@ -291,3 +291,36 @@ func (k *kerberized) roundTrip(t *testing.T, conf *sarama.Config) {
 	must(t, pc.Close())
 	must(t, c.Close())
 }
+
+// Files that were cut off anywhere are an error, or what is left of them serves.
+func TestKerberosFilesThatAreCutOff(t *testing.T) {
+	kdc := startKDC(t, kdclocal.Options{})
+	keytab, err := kdc.Keytab(t.Context(), "alice")
+	must(t, err)
+	cache, err := kdc.CredentialCache(t.Context(), "alice", gssPassword)
+	must(t, err)
+	for authType, path := range map[int]string{sarama.KRB5_KEYTAB_AUTH: keytab, sarama.KRB5_CCACHE_AUTH: cache, sarama.KRB5_USER_AUTH: kdc.ConfPath()} {
+		whole, err := os.ReadFile(path)
+		must(t, err)
+		cut := filepath.Join(t.TempDir(), "cut")
+		conf := sarama.GSSAPIConfig{
+			AuthType: authType, Username: "alice", Password: gssPassword, Realm: kdc.Realm(),
+			KerberosConfigPath: kdc.ConfPath(), KeyTabPath: cut, CCachePath: cut,
+		}
+		if authType == sarama.KRB5_USER_AUTH {
+			conf.KerberosConfigPath = cut
+		}
+		for n := range len(whole) + 1 {
+			must(t, os.WriteFile(cut, whole[:n], 0o600))
+			c, err := sarama.NewKerberosClient(&conf)
+			switch {
+			case err == nil:
+				c.Destroy()
+			case !strings.Contains(err.Error(), cut):
+				t.Errorf("%d of %d bytes: %v", n, len(whole), err)
+			case n == len(whole):
+				t.Error(err)
+			}
+		}
+	}
+}

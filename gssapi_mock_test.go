@@ -348,6 +348,7 @@ func TestKerberosClientFiles(t *testing.T) {
 	}
 	conf := file("krb5.conf", krb5Conf)
 	withIncludes := file("includes.conf", "includedir /somewhere\n"+krb5Conf+"[logging]\n default = FILE:/x\n")
+	withOld := file("old.conf", strings.Replace(krb5Conf, "  kdc =", "  v4_instance_convert = {\n   x = y\n  }\n  kdc =", 1))
 	broken := file("broken.conf", "[libdefaults]\n ticket_lifetime = forever and a day\n")
 	secret := file("secret", "\x05\x02\x00\x00\x10\x00topsecretkey")
 	for _, test := range []struct {
@@ -357,6 +358,7 @@ func TestKerberosClientFiles(t *testing.T) {
 	}{
 		{"password", sarama.GSSAPIConfig{AuthType: sarama.KRB5_USER_AUTH, KerberosConfigPath: conf}, ""},
 		{"configuration with includes", sarama.GSSAPIConfig{AuthType: sarama.KRB5_USER_AUTH, KerberosConfigPath: withIncludes}, ""},
+		{"configuration with parts for Kerberos 4", sarama.GSSAPIConfig{AuthType: sarama.KRB5_USER_AUTH, KerberosConfigPath: withOld}, ""},
 		{"no configuration", sarama.GSSAPIConfig{KerberosConfigPath: filepath.Join(dir, "none")}, filepath.Join(dir, "none")},
 		{"broken configuration", sarama.GSSAPIConfig{KerberosConfigPath: broken}, broken},
 		{"damaged keytab", sarama.GSSAPIConfig{AuthType: sarama.KRB5_KEYTAB_AUTH, KerberosConfigPath: conf, KeyTabPath: secret}, secret},
