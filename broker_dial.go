@@ -399,14 +399,14 @@ func (l *link) authenticateGSSAPI(ctx context.Context, conn net.Conn) error {
 			return err
 		}
 	}
+	client, err := auth.client(l.broker)
+	if err != nil {
+		return err
+	}
 	if sasl.Version == SASLHandshakeV0 {
-		client, err := auth.client(l.broker)
-		if err != nil {
-			return err
-		}
 		return runBare(ctx, client, func(token []byte, answered bool) ([]byte, error) { return l.exchangeBare(conn, token, answered) })
 	}
-	return auth.AuthorizeV2(l.broker, func(token []byte) (*SaslAuthenticateResponse, error) {
+	return runInRequests(ctx, client, func(token []byte) (*SaslAuthenticateResponse, error) {
 		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(l.conf.Version), SaslAuthBytes: token}
 		if err := l.clamp(req); err != nil {
 			return nil, err

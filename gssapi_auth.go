@@ -56,25 +56,7 @@ func (krbAuth *GSSAPIKerberosAuth) AuthorizeV2(broker *Broker, authSendReceiver 
 	if err != nil {
 		return err
 	}
-	var challenge []byte
-	for {
-		token, err := client.step(context.Background(), challenge)
-		if err != nil || token == nil {
-			return err
-		}
-		resp, err := authSendReceiver(token)
-		switch {
-		case err != nil:
-			return err
-		case resp == nil:
-			return client.identity.failed("sending a token", errors.New("there is no response"))
-		case resp.Err != ErrNoError && resp.ErrorMessage != nil && *resp.ErrorMessage != "":
-			return Wrap(resp.Err, errors.New(*resp.ErrorMessage))
-		case resp.Err != ErrNoError:
-			return resp.Err
-		}
-		challenge = resp.SaslAuthBytes
-	}
+	return runInRequests(context.Background(), client, authSendReceiver)
 }
 
 // Login logs in and returns a ticket for the service. The client is left as it
@@ -112,6 +94,30 @@ func (krbAuth *GSSAPIKerberosAuth) client(broker *Broker) (*gssapiClient, error)
 		newClient = NewKerberosClient
 	}
 	return newGSSAPIClientWith(krbAuth.Config, broker.addr, newClient), nil
+}
+
+// runInRequests runs an authentication whose tokens go in SaslAuthenticate
+// requests.
+func runInRequests(ctx context.Context, client *gssapiClient, send func(token []byte) (*SaslAuthenticateResponse, error)) error {
+	var challenge []byte
+	for {
+		token, err := client.step(ctx, challenge)
+		if err != nil || token == nil {
+			return err
+		}
+		resp, err := send(token)
+		switch {
+		case err != nil:
+			return err
+		case resp == nil:
+			return client.identity.failed("sending a token", errors.New("there is no response"))
+		case resp.Err != ErrNoError && resp.ErrorMessage != nil && *resp.ErrorMessage != "":
+			return Wrap(resp.Err, errors.New(*resp.ErrorMessage))
+		case resp.Err != ErrNoError:
+			return resp.Err
+		}
+		challenge = resp.SaslAuthBytes
+	}
 }
 
 // runBare runs an authentication with bare tokens. exchange sends one, and

@@ -337,6 +337,32 @@ func (loggedIn) Login() error { return nil }
 
 const krb5Conf = "[libdefaults]\n default_realm = R\n dns_lookup_kdc = false\n udp_preference_limit = 1\n[realms]\n R = {\n  kdc = 127.0.0.1:1\n }\n"
 
+// A KDC that takes connections and says nothing does not keep Close waiting.
+func TestGSSAPICloseDoesNotWaitForTheKDC(t *testing.T) {
+	kdc, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = kdc.Close() }()
+	mock := sarama.NewMockBroker(t, 1)
+	defer mock.Close()
+	mock.SetGSSAPIHandler(new(sarama.KafkaGSSAPIHandler).MockKafkaGSSAPI)
+	path := filepath.Join(t.TempDir(), "krb5.conf")
+	must(t, os.WriteFile(path, []byte(strings.Replace(krb5Conf, "127.0.0.1:1", kdc.Addr().String(), 1)), 0o600))
+	for _, version := range []int16{sarama.SASLHandshakeV0, sarama.SASLHandshakeV1} {
+		conf := sarama.NewConfig()
+		conf.ApiVersionsRequest = false
+		conf.Net.SASL.Enable, conf.Net.SASL.Mechanism, conf.Net.SASL.Version = true, sarama.SASLTypeGSSAPI, version
+		conf.Net.SASL.GSSAPI = sarama.GSSAPIConfig{
+			AuthType: sarama.KRB5_USER_AUTH, Username: "alice", Password: "hunter2", Realm: "R", ServiceName: "kafka", KerberosConfigPath: path,
+		}
+		b := sarama.NewBroker(mock.Addr())
+		must(t, b.Open(conf))
+		asked, err := kdc.Accept()
+		must(t, err)
+		returnsWithin(t, "Close", func() { _ = b.Close() })
+		_ = asked.Close()
+	}
+}
+
 // What NewKerberosClient cannot read is named, and its bytes, which may be keys,
 // are not.
 func TestKerberosClientFiles(t *testing.T) {
