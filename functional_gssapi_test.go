@@ -212,6 +212,9 @@ func functionalGSSAPI(t *testing.T, k *kerberized) {
 	t.Run("bare tokens", func(t *testing.T) {
 		k.bareTokens(t, func(conf *sarama.Config) {}, true)
 		k.bareTokens(t, func(conf *sarama.Config) { conf.Net.SASL.Handshake = false }, k.withoutHandshake)
+		if k.withoutHandshake {
+			k.authorize(t)
+		}
 	})
 	t.Run("encryption types", func(t *testing.T) { k.encryptionTypes(t) })
 	t.Run("no KDC", func(t *testing.T) { // the last one
@@ -255,6 +258,21 @@ func (k *kerberized) bareTokens(t *testing.T, set func(*sarama.Config), works bo
 	set(conf)
 	if err := k.connect(conf, gssListener); (err == nil) != works {
 		t.Errorf("handshake %v: %v\n%s", conf.Net.SASL.Handshake, err, k.cluster.Log(0))
+	}
+}
+
+// authorize sends bare tokens on a connection that is open already.
+func (k *kerberized) authorize(t *testing.T) {
+	t.Helper()
+	conf := k.config(t)
+	auth := &sarama.GSSAPIKerberosAuth{Config: &conf.Net.SASL.GSSAPI, NewKerberosClientFunc: sarama.NewKerberosClient}
+	conf.Net.SASL.Enable, conf.ApiVersionsRequest = false, false
+	b := sarama.NewBroker(k.cluster.ListenerAddrs(gssListener)[0])
+	must(t, b.Open(conf))
+	defer closeIt(t, b)
+	must(t, auth.Authorize(b))
+	if _, err := b.GetMetadata(&sarama.MetadataRequest{Version: 1, Topics: []string{}}); err != nil {
+		t.Error(err)
 	}
 }
 
