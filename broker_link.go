@@ -72,6 +72,7 @@ type promise struct {
 	api         *api
 	version     int16
 	correlation int32
+	bare        bool // a SASL token, which is answered by another one, without a header
 	sentAt      time.Time
 	timer       *time.Timer // fails the link when the answer is late
 
@@ -458,6 +459,9 @@ func readFrameStart(r io.Reader) (size int, correlation int32, err error) {
 
 // readFrame reads the rest of a response and returns its body.
 func (l *link) readFrame(r io.Reader, p *promise, size int, correlation int32, scratch *[]byte) ([]byte, error) {
+	if p.bare {
+		return readBareToken(r, size, correlation)
+	}
 	if correlation != p.correlation {
 		return nil, PacketDecodingError{fmt.Sprintf("correlation ID didn't match, wanted %d, got %d", p.correlation, correlation)}
 	}
@@ -483,6 +487,12 @@ func (l *link) readFrame(r io.Reader, p *promise, size int, correlation int32, s
 		frame = frame[len(frame)-c.Left():]
 	}
 	return frame, nil
+}
+
+// readBareToken reads a token whose first bytes were taken for a correlation id.
+func readBareToken(r io.Reader, size int, correlation int32) ([]byte, error) {
+	rest, err := readBytes(r, size)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(correlation)), rest...), err
 }
 
 // firstReadBytes is how much memory a response gets for its size alone; from

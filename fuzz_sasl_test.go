@@ -65,8 +65,8 @@ func FuzzOAuthServer(f *testing.F) {
 		case string(said) != oauthGiveUp:
 			t.Fatalf("to a refusal it says %q", said)
 		}
-		if len(c.why()) > 4000 {
-			t.Errorf("a reason of %d bytes", len(c.why()))
+		if len(oauthReason(c.refused)) > 4000 {
+			t.Errorf("a reason of %d bytes", len(oauthReason(c.refused)))
 		}
 		if _, err := c.step(t.Context(), second); !loginRefused(err) {
 			t.Errorf("after a refusal: %v", err)

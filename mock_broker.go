@@ -86,6 +86,7 @@ type MockBroker struct {
 	latency  atomic.Int64 // a time.Duration
 	notifier atomic.Pointer[RequestNotifierFunc]
 	handler  atomic.Pointer[requestHandlerFunc] // nil: the script
+	gssapi   atomic.Pointer[GSSApiHandlerFunc]
 
 	// owned by run; Close looks at it after run has ended
 	next *body // taken from script, but not for the request in hand
@@ -222,8 +223,17 @@ func mockName(b body) string {
 
 // unhandled is what a broker answers that was not told what.
 func (b *MockBroker) unhandled(req *mockRequest) body {
-	if r, ok := req.body.(*ApiVersionsRequest); ok {
+	switch r := req.body.(type) {
+	case *ApiVersionsRequest:
 		return versionsOfMock(r.Version)
+	case *SaslHandshakeRequest:
+		if b.gssapiHandler() != nil {
+			return &SaslHandshakeResponse{EnabledMechanisms: []string{SASLTypeGSSAPI}}
+		}
+	case *SaslAuthenticateRequest:
+		if handler := b.gssapiHandler(); handler != nil {
+			return gssapiOfMock(handler, r)
+		}
 	}
 	return nil
 }
@@ -247,6 +257,21 @@ func (b *MockBroker) SetLatency(latency time.Duration) { b.latency.Store(int64(l
 // SetNotifier has a function called after each request, once its response was
 // written. Nil ends that.
 func (b *MockBroker) SetNotifier(notifier RequestNotifierFunc) { b.notifier.Store(&notifier) }
+
+// SetGSSAPIHandler has the broker hand bare SASL tokens to a function, see
+// GSSApiHandlerFunc and KafkaGSSAPIHandler: messages whose first byte is
+// GSS_API_GENERIC_TAG, and wrap tokens. They are no requests: History does not
+// have them, and a queue of Returns is left alone. Where the test does not say
+// otherwise, SaslHandshake is then answered by GSSAPI, and the function answers
+// the tokens in SaslAuthenticate requests, too. Nil ends that.
+func (b *MockBroker) SetGSSAPIHandler(handler GSSApiHandlerFunc) { b.gssapi.Store(&handler) }
+
+func (b *MockBroker) gssapiHandler() GSSApiHandlerFunc {
+	if handler := b.gssapi.Load(); handler != nil {
+		return *handler
+	}
+	return nil
+}
 
 // History returns what the broker has had until now, in order.
 func (b *MockBroker) History() []RequestResponse {
@@ -356,8 +381,17 @@ func (b *MockBroker) scripted(req *mockRequest) body {
 		return b.unhandled(req)
 	}
 	next := *b.next
-	if _, versions := req.body.(*ApiVersionsRequest); versions {
+	switch req.body.(type) {
+	case *ApiVersionsRequest:
 		if _, ok := next.(*ApiVersionsResponse); !ok {
+			return b.unhandled(req)
+		}
+	case *SaslHandshakeRequest:
+		if _, ok := next.(*SaslHandshakeResponse); !ok && b.gssapiHandler() != nil {
+			return b.unhandled(req)
+		}
+	case *SaslAuthenticateRequest:
+		if _, ok := next.(*SaslAuthenticateResponse); !ok && b.gssapiHandler() != nil {
 			return b.unhandled(req)
 		}
 	}

@@ -25,12 +25,12 @@ type saslClient interface {
 // lastWord is a saslClient whose mechanism ends with the client's message, so
 // that no token answers it. A request is answered all the same.
 type lastWord interface {
-	// spoken tells whether the message that step has returned was the last one.
-	spoken() bool
+	// silent tells whether nothing answers the message that step has returned.
+	silent() bool
 }
 
 // newSASLClient begins an authentication by the configured mechanism.
-func newSASLClient(conf *Config) (saslClient, error) {
+func newSASLClient(conf *Config, addr string) (saslClient, error) {
 	sasl := &conf.Net.SASL
 	switch sasl.Mechanism {
 	case "", SASLTypePlaintext:
@@ -42,6 +42,8 @@ func newSASLClient(conf *Config) (saslClient, error) {
 		return newSCRAMClient(conf), nil
 	case SASLTypeOAuth:
 		return &oauthClient{provider: sasl.TokenProvider}, nil
+	case SASLTypeGSSAPI:
+		return newGSSAPIClient(&sasl.GSSAPI, addr), nil
 	}
 	return nil, configErrorf("Net.SASL.Mechanism %q is none that is known", sasl.Mechanism)
 }
@@ -71,7 +73,7 @@ func (l *link) newLogin(ctx context.Context) (*saslLogin, error) {
 	}
 	err := g.unhurried(ctx, func(ctx context.Context) error {
 		var err error
-		if g.client, err = newSASLClient(l.conf); err == nil {
+		if g.client, err = newSASLClient(l.conf, l.broker.addr); err == nil {
 			g.message, err = g.client.step(ctx, nil)
 		}
 		return err
@@ -119,15 +121,15 @@ func (g *saslLogin) failed(err error) error {
 	return fmt.Errorf("kafka: authenticating with broker %s by %s: %w", g.link.broker.name(), g.mechanism, err)
 }
 
-// step gives the mechanism what the broker has said.
-func (g *saslLogin) step(ctx context.Context, challenge []byte) error {
-	if challenge == nil {
-		challenge = []byte{} // nil is for the beginning
+// stepper gives the mechanism what the broker has said.
+func (g *saslLogin) stepper(ctx context.Context) func(challenge []byte) ([]byte, error) {
+	return func(challenge []byte) (message []byte, err error) {
+		err = g.unhurried(ctx, func(ctx context.Context) (err error) {
+			message, err = g.client.step(ctx, challenge)
+			return err
+		})
+		return message, err
 	}
-	return g.unhurried(ctx, func(ctx context.Context) (err error) {
-		g.message, err = g.client.step(ctx, challenge)
-		return err
-	})
 }
 
 // saslRoundsMax bounds the messages of an authentication. No mechanism needs
@@ -135,6 +137,29 @@ func (g *saslLogin) step(ctx context.Context, challenge []byte) error {
 const saslRoundsMax = 16
 
 var errTooManyRounds = fmt.Errorf("still not done after %d messages", saslRoundsMax)
+
+// converse goes on with an authentication from a message of the client's until it
+// is over. exchange sends a message and returns what the broker says to it;
+// nothing, where answered is false.
+func converse(client saslClient, message []byte, bare bool, step func(challenge []byte) ([]byte, error),
+	exchange func(message []byte, answered bool) ([]byte, error),
+) error {
+	for range saslRoundsMax {
+		last, ok := client.(lastWord)
+		answered := !bare || !ok || !last.silent()
+		challenge, err := exchange(message, answered)
+		if err != nil || !answered {
+			return err
+		}
+		if challenge == nil {
+			challenge = []byte{} // nil is for the beginning
+		}
+		if message, err = step(challenge); err != nil || message == nil {
+			return err
+		}
+	}
+	return Wrap(ErrSASLAuthenticationFailed, errTooManyRounds)
+}
 
 // asker sends a request and reads its answer; check says what is wrong with it.
 type asker func(req, resp body, check func() error) error
@@ -147,41 +172,41 @@ func (g *saslLogin) run(ctx context.Context, ask asker) (time.Duration, error) {
 			return 0, g.failed(err)
 		}
 	}
-	for range saslRoundsMax {
-		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(g.link.conf.Version), SaslAuthBytes: g.message}
+	var lifetime time.Duration
+	err := converse(g.client, g.message, false, g.stepper(ctx), func(message []byte, _ bool) ([]byte, error) {
+		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(g.link.conf.Version), SaslAuthBytes: message}
 		resp := new(SaslAuthenticateResponse)
 		if err := g.link.clamp(req); err != nil {
-			return 0, g.failed(err)
+			return nil, err
 		}
-		if err := ask(req, resp, func() error { return g.refusal(resp) }); err != nil {
-			return 0, g.failed(err)
-		}
-		if err := g.step(ctx, resp.SaslAuthBytes); err != nil {
-			return 0, g.failed(err)
-		}
-		if g.message == nil {
-			return sessionLifetime(resp.SessionLifetimeMs), nil
-		}
+		err := ask(req, resp, func() error { return g.refusal(resp) })
+		lifetime = sessionLifetime(resp.SessionLifetimeMs)
+		return resp.SaslAuthBytes, err
+	})
+	if err != nil {
+		return 0, g.failed(err)
 	}
-	return 0, g.failed(Wrap(ErrSASLAuthenticationFailed, errTooManyRounds))
+	return lifetime, nil
 }
 
 // refusal is a broker's, with its reason; nil: it has not refused.
 func (g *saslLogin) refusal(resp *SaslAuthenticateResponse) error {
-	if resp.Err == ErrNoError {
+	err := resp.refusal()
+	if c, ok := g.client.(*oauthClient); ok && err == resp.Err && c.refused != nil {
+		return Wrap(err, errors.New(oauthReason(c.refused)))
+	}
+	return err
+}
+
+// refusal is what the broker refuses with, nil where it does not.
+func (r *SaslAuthenticateResponse) refusal() error {
+	switch {
+	case r.Err == ErrNoError:
 		return nil
+	case r.ErrorMessage != nil && *r.ErrorMessage != "":
+		return Wrap(r.Err, errors.New(*r.ErrorMessage))
 	}
-	reason := ""
-	if c, ok := g.client.(*oauthClient); ok {
-		reason = c.why()
-	}
-	if resp.ErrorMessage != nil && *resp.ErrorMessage != "" {
-		reason = *resp.ErrorMessage
-	}
-	if reason == "" {
-		return resp.Err
-	}
-	return Wrap(resp.Err, errors.New(reason))
+	return r.Err
 }
 
 // sessionLifetime makes a duration of what a broker says in milliseconds, 0 for
@@ -208,45 +233,32 @@ func (g *saslLogin) handshake(ask asker) error {
 
 // runBare speaks with the broker by tokens that no request is around, as those
 // before 1.0 want it: each behind its length. A broker that does not like what
-// it hears hangs up.
+// it hears hangs up. Before 0.10 there was no handshake: what began with a token
+// was GSSAPI.
 func (g *saslLogin) runBare(ctx context.Context, conn net.Conn) error {
-	sasl := &g.link.conf.Net.SASL
-	if sasl.Handshake && g.mechanism != SASLTypeGSSAPI { // for which it was not needed then
+	if g.link.conf.Net.SASL.Handshake && (g.mechanism != SASLTypeGSSAPI || g.link.conf.Version.IsAtLeast(V0_10_0_0)) {
 		if err := g.handshake(g.link.asker(conn)); err != nil {
 			return g.failed(err)
 		}
 	}
-	for range saslRoundsMax {
-		last, ok := g.client.(lastWord)
-		answered := !ok || !last.spoken()
-		challenge, err := g.exchangeBare(conn, answered)
-		if err != nil {
-			return g.failed(err)
-		}
-		if !answered {
-			return nil
-		}
-		if err := g.step(ctx, challenge); err != nil {
-			return g.failed(err)
-		}
-		if g.message == nil {
-			return nil
-		}
+	err := converse(g.client, g.message, true, g.stepper(ctx), func(message []byte, answered bool) ([]byte, error) {
+		return g.exchangeBare(conn, message, answered)
+	})
+	if err != nil {
+		return g.failed(err)
 	}
-	return g.failed(Wrap(ErrSASLAuthenticationFailed, errTooManyRounds))
+	return nil
 }
 
 // bareTokenBytesMax bounds a broker's token; the longest are Kerberos tickets
 // of principals in many groups.
 const bareTokenBytesMax = 1 << 20
 
-// exchangeBare sends the client's message and returns the broker's, if there is
-// one.
-func (g *saslLogin) exchangeBare(conn net.Conn, answered bool) ([]byte, error) {
+// exchangeBare sends a message and returns the broker's, if there is one.
+func (g *saslLogin) exchangeBare(conn net.Conn, message []byte, answered bool) ([]byte, error) {
 	net := &g.link.conf.Net
 	_ = conn.SetWriteDeadline(time.Now().Add(net.WriteTimeout))
-	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(g.message))), g.message...)
-	if _, err := conn.Write(frame); err != nil || !answered {
+	if _, err := conn.Write(behindLength(message)); err != nil || !answered {
 		return nil, err
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(net.ReadTimeout))
@@ -263,10 +275,21 @@ func (g *saslLogin) exchangeBare(conn net.Conn, answered bool) ([]byte, error) {
 			return token, nil
 		}
 	}
+	return nil, bareRefusal(err)
+}
+
+// bareRefusal tells the end of a connection, by which brokers refuse bare
+// tokens, from other errors.
+func bareRefusal(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = Wrap(ErrSASLAuthenticationFailed, fmt.Errorf("the broker has closed the connection: %w", err))
+		return Wrap(ErrSASLAuthenticationFailed, fmt.Errorf("the broker has closed the connection: %w", err))
 	}
-	return nil, err
+	return err
+}
+
+// behindLength is a token as it is sent bare.
+func behindLength(token []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...)
 }
 
 // plainClient sends user and password as they are (RFC 4616).

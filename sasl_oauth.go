@@ -44,14 +44,6 @@ func (c *oauthClient) token(ctx context.Context) (*AccessToken, error) {
 	return c.provider.Token()
 }
 
-// why is the broker's reason for its refusal, where it has given one.
-func (c *oauthClient) why() string {
-	if c.refused == nil {
-		return ""
-	}
-	return oauthReason(c.refused)
-}
-
 // oauthReason reads what a broker says of a token that it does not take.
 func oauthReason(challenge []byte) string {
 	var reason struct{ Status, Scope string }

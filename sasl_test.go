@@ -169,8 +169,8 @@ func TestOAuthEndsARefusalAsTheRFCSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		said, err := c.step(t.Context(), []byte(test.says))
-		if string(said) != "\x01" || err != nil || !strings.Contains(c.why(), test.want) {
-			t.Errorf("to %s it says %q, %v, and of the reason %s", test.says, said, err, c.why())
+		if string(said) != "\x01" || err != nil || !strings.Contains(oauthReason(c.refused), test.want) {
+			t.Errorf("to %s it says %q, %v, and of the reason %s", test.says, said, err, oauthReason(c.refused))
 		}
 		if _, err := c.step(t.Context(), []byte{}); !errors.Is(err, ErrSASLAuthenticationFailed) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("where the broker goes on: %v", err)
