@@ -32,6 +32,7 @@ type Broker struct {
 	failures  int       // to connect, in a row
 	notBefore time.Time // the next attempt to connect; zero: any time
 	dial      *dialing  // that can be joined; nil: none
+	calls     userCalls // of the user's functions; nil until the first
 }
 
 // NewBroker returns a broker for the address host:port, with id -1. It does

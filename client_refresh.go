@@ -466,7 +466,8 @@ func (c *client) askMetadata(ctx context.Context, ask round) roundResult {
 	}
 	fatal := slices.ContainsFunc(causes, func(err error) bool { return errors.Is(err, ErrSASLAuthenticationFailed) })
 	Logger.Println("client/metadata no available broker to send metadata request to")
-	return roundResult{bootstraps: known.bootstraps, err: Wrap(ErrOutOfBrokers, causes...), fatal: fatal}
+	err := Wrap(ErrOutOfBrokers, causes...)
+	return roundResult{bootstraps: known.bootstraps, err: err, fatal: fatal || hopeless(err)}
 }
 
 // context is for the time that a round may take.

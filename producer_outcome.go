@@ -37,7 +37,7 @@ func retriable(err error) bool {
 	var conf ConfigurationError
 	switch {
 	case errors.As(err, &encoding), errors.As(err, &conf), errors.Is(err, ErrSASLAuthenticationFailed),
-		errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrIncompleteResponse):
+		errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrIncompleteResponse), hopeless(err):
 		return false
 	}
 	return true // the connection failed
