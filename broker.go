@@ -32,7 +32,8 @@ type Broker struct {
 	failures  int       // to connect, in a row
 	notBefore time.Time // the next attempt to connect; zero: any time
 	dial      *dialing  // that can be joined; nil: none
-	calls     userCalls // of the user's functions; nil until the first
+	dialCalls userCalls // of Net.Proxy.Dialer; nil until the first
+	tlsCalls  userCalls // of Net.TLS.ConfigFunc, likewise
 }
 
 // NewBroker returns a broker for the address host:port, with id -1. It does

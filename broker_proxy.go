@@ -30,7 +30,7 @@ func dialBroker(ctx context.Context, conf *Config, b *Broker) (net.Conn, error) 
 	var conn net.Conn
 	var err error
 	if conf.Net.Proxy.Enable {
-		conn, err = dialProxy(ctx, b.userCalls(), conf.Net.Proxy.Dialer, b.addr)
+		conn, err = dialProxy(ctx, b.callsOf(&b.dialCalls), conf.Net.Proxy.Dialer, b.addr)
 	} else {
 		d := net.Dialer{KeepAlive: conf.Net.KeepAlive, LocalAddr: conf.Net.LocalAddr}
 		conn, err = d.DialContext(ctx, "tcp", b.addr)

@@ -34,7 +34,7 @@ func (l *link) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	conf := l.conf.Net.TLS.Config
 	if f := l.conf.Net.TLS.ConfigFunc; f != nil {
 		var err error
-		if conf, err = callUser(ctx, l.broker.userCalls(), "Net.TLS.ConfigFunc", f, nil); err != nil {
+		if conf, err = callUser(ctx, l.broker.callsOf(&l.broker.tlsCalls), "Net.TLS.ConfigFunc", f, nil); err != nil {
 			return nil, fmt.Errorf("kafka: TLS configuration for broker %s: %w", l.broker.name(), err)
 		}
 	}

@@ -7,22 +7,22 @@ import (
 	"runtime/debug"
 )
 
-// strayCallsMax is how many calls of a user's functions may be under way for
-// one Broker, those included that nobody waits for any more: a function that
+// strayCallsMax is how many calls of one of a user's functions may be under way
+// for one Broker, those included that nobody waits for any more: a function that
 // never returns costs no more goroutines than that.
 const strayCallsMax = 4
 
 // userCalls has a token for each call under way.
 type userCalls chan struct{}
 
-// userCalls are those for this Broker.
-func (b *Broker) userCalls() userCalls {
+// callsOf returns one of the Broker's fields, made where it is not.
+func (b *Broker) callsOf(field *userCalls) userCalls {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.calls == nil {
-		b.calls = make(userCalls, strayCallsMax)
+	if *field == nil {
+		*field = make(userCalls, strayCallsMax)
 	}
-	return b.calls
+	return *field
 }
 
 var errCallExited = errors.New("has ended its goroutine")
