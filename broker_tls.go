@@ -69,6 +69,14 @@ func handshakeHint(err error) string {
 	case endedByPeer(err):
 		return " (the broker hung up: the listener may be one for plain text)"
 	}
+	return alertHint(err)
+}
+
+// alertHint explains what a server says of a client's certificate.
+func alertHint(err error) string {
+	if slices.Contains(certificateAlerts, remoteAlert(err)) {
+		return " (the broker does not take the client's certificate, or wants one)"
+	}
 	return ""
 }
 
@@ -80,13 +88,10 @@ func endedByPeer(err error) bool {
 // firstHint says what may be behind the end of a connection on which nothing
 // was answered.
 func (l *link) firstHint(err error) string {
-	switch alert := remoteAlert(err); {
-	case slices.Contains(certificateAlerts, alert):
-		return " (the broker does not take the client's certificate, or wants one)"
-	case alert == "" && endedByPeer(err) && !l.conf.Net.TLS.Enable:
+	if endedByPeer(err) && !l.conf.Net.TLS.Enable {
 		return " (the listener may be one for TLS, which Net.TLS.Enable turns on)"
 	}
-	return ""
+	return alertHint(err)
 }
 
 // certificateAlerts are what a server says of a client's certificate (RFC 8446
