@@ -7,9 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
+
+	"github.com/IBM/sarama/internal/testtls"
 )
 
 func TestTLSConfigIsCompletedOnACopy(t *testing.T) {
@@ -97,5 +102,47 @@ func TestTLSAlertsAreToldFromResponses(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// With TLS 1.3 a client may write before it hears that its certificate was
+// refused, and the write may fail: the alert is what says why.
+func TestRefusedCertificateIsToldThoughTheWriteFailed(t *testing.T) {
+	a := testtls.New(t, "a")
+	own := a.Issue(t, "127.0.0.1")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	serving.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{own.TLS}, ClientAuth: tls.RequireAnyClientCert}).HandshakeContext(t.Context())
+		_ = c.Close()
+	})
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	c := tls.Client(raw, &tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13})
+	if err := c.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	serving.Wait()
+	broken := &net.OpError{Op: "write", Err: syscall.EPIPE}
+	if err := refusal(c, broken); remoteAlert(err) != "tls: certificate required" || alertHint(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if err := refusal(raw, broken); err != error(broken) {
+		t.Errorf("without TLS: %v", err)
+	}
+	if err := refusal(c, io.ErrShortWrite); err != io.ErrShortWrite {
+		t.Errorf("a write that failed for another reason: %v", err)
 	}
 }

@@ -390,8 +390,8 @@ func TestConfigFuncThatFails(t *testing.T) {
 		f    func() (*tls.Config, error)
 		want string
 	}{
-		"errors":              {func() (*tls.Config, error) { return nil, cause }, "TLS configuration for broker ADDR: the vault is sealed"},
-		"panics":              {func() (*tls.Config, error) { panic("no vault") }, "TLS configuration for broker ADDR: Net.TLS.ConfigFunc panicked: no vault"},
+		"errors":             {func() (*tls.Config, error) { return nil, cause }, "TLS configuration for broker ADDR: the vault is sealed"},
+		"panics":             {func() (*tls.Config, error) { panic("no vault") }, "TLS configuration for broker ADDR: Net.TLS.ConfigFunc panicked: no vault"},
 		"ends its goroutine": {func() (*tls.Config, error) { runtime.Goexit(); return nil, nil }, "Net.TLS.ConfigFunc has ended its goroutine"},
 	} {
 		t.Run(name, func(t *testing.T) {
