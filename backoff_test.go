@@ -105,7 +105,7 @@ func TestExponentialBackoffIsUsedEverywhere(t *testing.T) {
 					}
 					return standard(1, "t", 1, func(_ string, _ bridge.Header, req any) (any, error) {
 						if _, ok := req.(*FindCoordinatorRequest); ok {
-							return &FindCoordinatorResponse{Err: ErrGroupAuthorizationFailed}, nil
+							return &FindCoordinatorResponse{}, nil // nobody
 						}
 						return produceAnswer(req, ErrNotEnoughReplicas), nil
 					})(addr, h, req)

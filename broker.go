@@ -32,6 +32,9 @@ type Broker struct {
 	failures  int       // to connect, in a row
 	notBefore time.Time // the next attempt to connect; zero: any time
 	dial      *dialing  // that can be joined; nil: none
+	dialCalls userCalls // of Net.Proxy.Dialer; nil until the first
+	tlsCalls  userCalls // of Net.TLS.ConfigFunc, likewise
+	saslCalls userCalls // of mechanisms, in which user's code may run, likewise
 }
 
 // NewBroker returns a broker for the address host:port, with id -1. It does

@@ -3,7 +3,6 @@ package sarama
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/net/proxy"
 )
 
 // versionRanges are the versions that a broker takes of each API; immutable.
@@ -110,11 +107,9 @@ func (l *link) connect(ctx context.Context) error {
 
 func (l *link) shakeHands(ctx context.Context, conn *net.Conn) error {
 	if l.conf.Net.TLS.Enable {
-		t := tls.Client(*conn, tlsConfig(l.conf.Net.TLS.Config, l.broker.addr))
-		handshakeCtx, cancel := context.WithTimeout(ctx, l.conf.Net.DialTimeout)
-		defer cancel()
-		if err := t.HandshakeContext(handshakeCtx); err != nil {
-			return fmt.Errorf("kafka: TLS handshake with broker %s: %w", l.broker.name(), err)
+		t, err := l.startTLS(ctx, *conn)
+		if err != nil {
+			return err
 		}
 		*conn = t
 	}
@@ -127,71 +122,6 @@ func (l *link) shakeHands(ctx context.Context, conn *net.Conn) error {
 		return l.authenticate(ctx, *conn)
 	}
 	return nil
-}
-
-// tlsConfig is the configuration for one address: without a server name the
-// address gives it, without anything TLS 1.2 is the least.
-func tlsConfig(conf *tls.Config, addr string) *tls.Config {
-	if conf == nil {
-		conf = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if conf.ServerName != "" {
-		return conf
-	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return conf
-	}
-	conf = conf.Clone()
-	conf.ServerName = host
-	return conf
-}
-
-// dialBroker opens a connection under Net.DialTimeout.
-func dialBroker(ctx context.Context, conf *Config, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, conf.Net.DialTimeout)
-	defer cancel()
-	var conn net.Conn
-	var err error
-	if conf.Net.Proxy.Enable && conf.Net.Proxy.Dialer != nil {
-		conn, err = dialProxy(ctx, conf.Net.Proxy.Dialer, addr)
-	} else {
-		d := net.Dialer{KeepAlive: conf.Net.KeepAlive, LocalAddr: conf.Net.LocalAddr}
-		conn, err = d.DialContext(ctx, "tcp", addr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("kafka: dialing broker %s: %w", addr, err)
-	}
-	return conn, nil
-}
-
-// dialProxy dials through a user's dialer, which may know no context: then a
-// goroutine waits for it, and closes what comes too late.
-func dialProxy(ctx context.Context, d proxy.Dialer, addr string) (net.Conn, error) {
-	if c, ok := d.(proxy.ContextDialer); ok {
-		return c.DialContext(ctx, "tcp", addr)
-	}
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	dialled := make(chan result)
-	go func() {
-		conn, err := d.Dial("tcp", addr)
-		select {
-		case dialled <- result{conn, err}:
-		case <-ctx.Done():
-			if conn != nil {
-				_ = conn.Close()
-			}
-		}
-	}()
-	select {
-	case r := <-dialled:
-		return r.conn, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // exchange sends one request and reads its response, before the link is ready.
@@ -211,7 +141,8 @@ func (l *link) exchangeFrame(conn net.Conn, req body) ([]byte, error) {
 	l.unheard = false
 	size, err := l.write(conn)
 	if err != nil {
-		return nil, err
+		err = refusal(conn, err)
+		return nil, fmt.Errorf("%w%s", err, l.firstHint(err))
 	}
 	l.unheard = true
 	a, version := req.meta()
@@ -229,7 +160,7 @@ func (l *link) readExchange(conn net.Conn, p *promise) ([]byte, error) {
 	r := &listener{conn, &l.unheard}
 	n, correlation, err := readFrameStart(r)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, l.firstHint(err))
 	}
 	l.proven = true
 	return l.readFrame(r, p, n, correlation, nil)
@@ -273,7 +204,7 @@ func (l *link) askVersions(conn net.Conn) error {
 			}
 			hint := ""
 			if errors.Is(err, io.EOF) {
-				hint = " (brokers before 0.10 hang up on this, unless Config.ApiVersionsRequest is off)"
+				hint = " (brokers before 0.10 hang up on it, unless Config.ApiVersionsRequest is off)"
 			}
 			return fmt.Errorf("kafka: asking broker %s for its API versions: %w%s", l.broker.name(), err, hint)
 		}

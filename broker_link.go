@@ -145,6 +145,8 @@ func (l *link) run() {
 	l.metrics.release()
 }
 
+var errPanicked = errors.New("kafka: a callback has panicked")
+
 // fail ends the link, with the first cause given. It may be called from any
 // goroutine and does not wait.
 func (l *link) fail(cause error) {
@@ -411,7 +413,11 @@ func (l *link) read() error {
 	var scratch []byte
 	for {
 		if _, err := r.Peek(1); err != nil {
-			return l.hangUp(fmt.Errorf("kafka: reading from broker %s: %w", l.broker.name(), err))
+			hint := ""
+			if !l.proven {
+				hint = l.firstHint(err)
+			}
+			return l.hangUp(fmt.Errorf("kafka: reading from broker %s: %w%s", l.broker.name(), err, hint))
 		}
 		if !l.proven {
 			l.proven = true
@@ -447,11 +453,16 @@ func (l *link) read() error {
 // its correlation id.
 func readFrameStart(r io.Reader) (size int, correlation int32, err error) {
 	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, 0, err
-	}
+	got, err := io.ReadFull(r, head[:])
 	n := int32(binary.BigEndian.Uint32(head[:]))
-	if n < 4 || n > MaxResponseSize {
+	switch bad := n < 4 || n > MaxResponseSize; {
+	case got == 0:
+		return 0, 0, err
+	case (bad || err != nil) && isTLSAlert(head[:got]):
+		return 0, 0, PacketDecodingError{"the answer is a TLS alert, not a Kafka response: the listener is one for TLS, which Net.TLS.Enable turns on"}
+	case err != nil:
+		return 0, 0, err
+	case bad:
 		return 0, 0, PacketDecodingError{fmt.Sprintf("message of length %d too large or too small", n)}
 	}
 	return int(n) - 4, int32(binary.BigEndian.Uint32(head[4:])), nil

@@ -114,7 +114,7 @@ func (d *dialing) run(ctx context.Context, b *Broker) {
 	}()
 	if err = b.awaitReconnect(ctx); err == nil {
 		err = errDialPanicked
-		conn, err = dialBroker(ctx, d.conf, b.addr)
+		conn, err = dialBroker(ctx, d.conf, b)
 	}
 }
 

@@ -102,15 +102,12 @@ func (l *link) sessionWait() <-chan struct{} {
 // by the first request after s.due, ended by success, or with the link, which it
 // fails when it can't.
 func (l *link) renew(s *session) {
-	err := errPanicked
-	defer func() {
-		if err != nil {
-			l.fail(err)
-		}
-	}()
 	login, err := l.newLoginDuring(s)
 	if err == nil {
 		err = l.renewBy(login, s)
+	}
+	if err != nil {
+		l.fail(err)
 	}
 }
 

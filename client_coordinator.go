@@ -179,7 +179,8 @@ func (c *client) findCoordinator(key coordinatorKey, quit <-chan struct{}) (b *B
 			return nil, false, resp.Err
 		}
 	}
-	return nil, !slices.ContainsFunc(causes, loginRefused), Wrap(ErrOutOfBrokers, causes...)
+	err = Wrap(ErrOutOfBrokers, causes...)
+	return nil, !hopeless(err), err
 }
 
 // coordinatorHasKeys is the first version of FindCoordinator that asks for

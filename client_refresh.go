@@ -464,9 +464,9 @@ func (c *client) askMetadata(ctx context.Context, ask round) roundResult {
 	if other, ok := known.replacement(strangers, len(causes)); ok && ctx.Err() == nil {
 		return other
 	}
-	fatal := slices.ContainsFunc(causes, loginRefused)
 	Logger.Println("client/metadata no available broker to send metadata request to")
-	return roundResult{bootstraps: known.bootstraps, err: Wrap(ErrOutOfBrokers, causes...), fatal: fatal}
+	err := Wrap(ErrOutOfBrokers, causes...)
+	return roundResult{bootstraps: known.bootstraps, err: err, fatal: hopeless(err)}
 }
 
 // context is for the time that a round may take.

@@ -113,8 +113,16 @@ type Config struct {
 			Enable bool
 			// Config is used for all connections. Nil means TLS 1.2 at least
 			// and the system's roots; an empty ServerName is set to the host of
-			// each address.
+			// each address. The client works with copies of it. An explicit
+			// MinVersion below TLS 1.2 is kept.
 			Config *tls.Config
+			// ConfigFunc, in place of Config, is called for every connection
+			// and gives the configuration for that one, nil for the default:
+			// so certificates and authorities can change while the program
+			// runs, see TLSFiles. It is called from many goroutines. What it
+			// returns is not changed, and taken as Config is. An error, a
+			// panic, or no return within DialTimeout fails that connection.
+			ConfigFunc func() (*tls.Config, error)
 		}
 
 		// SASL is for authentication.
@@ -167,8 +175,11 @@ type Config struct {
 		Proxy struct {
 			// Enable uses Dialer. Default false.
 			Enable bool
-			// Dialer is used in place of the client's own, so that KeepAlive,
-			// LocalAddr and DialTimeout are up to it.
+			// Dialer is used in place of the client's own, so that KeepAlive
+			// and LocalAddr are up to it; NewProxyDialer makes one for SOCKS
+			// and HTTP proxies. It is called from many goroutines, with a
+			// context where it is a proxy.ContextDialer too. What comes after
+			// DialTimeout is closed.
 			Dialer proxy.Dialer
 		}
 	}

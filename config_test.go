@@ -85,7 +85,9 @@ var configFaults = []configChange{
 	{"dial timeout", func(c *Config) { c.Net.DialTimeout = 0 }, "Net.DialTimeout is 0s"},
 	{"read timeout", func(c *Config) { c.Net.ReadTimeout = -time.Second }, "Net.ReadTimeout is -1s"},
 	{"write timeout", func(c *Config) { c.Net.WriteTimeout = 0 }, "Net.WriteTimeout is 0s"},
-	{"proxy without dialer", func(c *Config) { c.Net.Proxy.Enable = true }, "Net.Proxy.Dialer is nil"},
+	{"two TLS configurations", func(c *Config) {
+		c.Net.TLS.Config, c.Net.TLS.ConfigFunc = &tls.Config{}, func() (*tls.Config, error) { return nil, nil }
+	}, "Net.TLS.Config and Net.TLS.ConfigFunc are both set"},
 	{"metadata retries", func(c *Config) { c.Metadata.Retry.Max = -1 }, "Metadata.Retry.Max is -1"},
 	{"metadata backoff", func(c *Config) { c.Metadata.Retry.Backoff = -1 }, "Metadata.Retry.Backoff is -1ns"},
 	{"refresh frequency", func(c *Config) { c.Metadata.RefreshFrequency = -1 }, "Metadata.RefreshFrequency is -1ns"},
@@ -259,6 +261,7 @@ func TestValidateChangesOnlyTheMechanism(t *testing.T) {
 			// Functions are equal only if nil, and registries are not the same.
 			config.Producer.Partitioner, same.Producer.Partitioner = nil, nil
 			config.MetricRegistry, same.MetricRegistry = nil, nil
+			config.Net.TLS.ConfigFunc, same.Net.TLS.ConfigFunc = nil, nil
 			if !reflect.DeepEqual(config, same) {
 				t.Errorf("%s: %+v became %+v", c.name, same, config)
 			}
@@ -271,6 +274,10 @@ func TestValidateWarns(t *testing.T) {
 	for _, c := range []configChange{
 		{"default client id", func(c *Config) { c.ClientID = "sarama" }, "ClientID"},
 		{"TLS off", func(c *Config) { c.Net.TLS.Config = &tls.Config{} }, "Net.TLS.Config"},
+		{"TLS off with a function", func(c *Config) { c.Net.TLS.ConfigFunc = func() (*tls.Config, error) { return nil, nil } }, "Net.TLS.ConfigFunc"},
+		{"old TLS", func(c *Config) {
+			c.Net.TLS.Enable, c.Net.TLS.Config = true, &tls.Config{MinVersion: tls.VersionTLS11}
+		}, "Net.TLS.Config.MinVersion is TLS 1.1"},
 		{"SASL off with user", func(c *Config) { c.Net.SASL.User = "u" }, "Net.SASL.User"},
 		{"SASL off with password", func(c *Config) { c.Net.SASL.Password = "p" }, "Net.SASL.Password"},
 		{"many acks", func(c *Config) { c.Producer.RequiredAcks = 2 }, "Producer.RequiredAcks"},

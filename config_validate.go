@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"crypto/tls"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -82,9 +83,7 @@ func firstError(errs ...error) error {
 
 // warn logs the settings that are valid and yet hardly meant.
 func (c *Config) warn() {
-	if !c.Net.TLS.Enable && c.Net.TLS.Config != nil {
-		Logger.Println("Net.TLS.Config is set, but Net.TLS.Enable is false: connections are not encrypted.")
-	}
+	c.warnTLS()
 	if !c.Net.SASL.Enable {
 		if c.Net.SASL.User != "" {
 			Logger.Println("Net.SASL.User is set, but Net.SASL.Enable is false: there is no authentication.")
@@ -97,6 +96,19 @@ func (c *Config) warn() {
 	c.warnConsumer()
 	if c.ClientID == defaultClientID {
 		Logger.Println("ClientID is the default, 'sarama': a name of its own tells the program apart on the brokers.")
+	}
+}
+
+func (c *Config) warnTLS() {
+	t := &c.Net.TLS
+	if !t.Enable && t.Config != nil {
+		Logger.Println("Net.TLS.Config is set, but Net.TLS.Enable is false: connections are not encrypted.")
+	}
+	if !t.Enable && t.ConfigFunc != nil {
+		Logger.Println("Net.TLS.ConfigFunc is set, but Net.TLS.Enable is false: connections are not encrypted.")
+	}
+	if t.Enable && t.Config != nil && t.Config.MinVersion != 0 && t.Config.MinVersion < tls.VersionTLS12 {
+		Logger.Printf("Net.TLS.Config.MinVersion is %s: versions below TLS 1.2 are not safe (RFC 8996).\n", tls.VersionName(t.Config.MinVersion))
 	}
 }
 
@@ -153,8 +165,8 @@ func (c *Config) validateNet() error {
 	); err != nil {
 		return err
 	}
-	if c.Net.Proxy.Enable && c.Net.Proxy.Dialer == nil {
-		return ConfigurationError("Net.Proxy.Enable is true, but Net.Proxy.Dialer is nil")
+	if c.Net.TLS.Config != nil && c.Net.TLS.ConfigFunc != nil {
+		return ConfigurationError("Net.TLS.Config and Net.TLS.ConfigFunc are both set, but only one can be used")
 	}
 	return c.validateSASL()
 }

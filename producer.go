@@ -124,7 +124,7 @@ func (p *producer) initProducerID() (*producerID, error) {
 func mayInitAgain(err error) bool {
 	return isOneOf(err, ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrOffsetsLoadInProgress, ErrConcurrentTransactions,
 		ErrRequestTimedOut, ErrUnknown) ||
-		errors.Is(err, ErrOutOfBrokers) && !errors.Is(err, ErrUnsupportedVersion) && !loginRefused(err)
+		errors.Is(err, ErrOutOfBrokers) && !errors.Is(err, ErrUnsupportedVersion) && !hopeless(err)
 }
 
 // slot finds or makes what intake and owner share about a broker.

@@ -36,8 +36,7 @@ func retriable(err error) bool {
 	var encoding PacketEncodingError
 	var conf ConfigurationError
 	switch {
-	case errors.As(err, &encoding), errors.As(err, &conf), loginRefused(err),
-		errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrIncompleteResponse):
+	case errors.As(err, &encoding), errors.As(err, &conf), errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrIncompleteResponse), hopeless(err):
 		return false
 	}
 	return true // the connection failed

@@ -57,7 +57,7 @@ type saslLogin struct {
 	version   int16 // of the handshake
 
 	client  saslClient
-	message []byte // the client's next one
+	message []byte // the client's first one
 }
 
 // newLogin readies an authentication up to its first message, for which user's
@@ -71,44 +71,37 @@ func (l *link) newLogin(ctx context.Context) (*saslLogin, error) {
 	case SASLTypeOAuth:
 		g.version = SASLHandshakeV1 // there is none without
 	}
-	err := g.unhurried(ctx, func(ctx context.Context) error {
-		var err error
-		if g.client, err = newSASLClient(l.conf, l.broker.addr); err == nil {
-			g.message, err = g.client.step(ctx, nil)
+	type beginning struct {
+		client  saslClient
+		message []byte
+	}
+	begun, err := unhurried(ctx, g, func(ctx context.Context) (b beginning, err error) {
+		if b.client, err = newSASLClient(l.conf, l.broker.addr); err == nil {
+			b.message, err = b.client.step(ctx, nil)
 		}
-		return err
+		return b, err
 	})
-	if err == nil && g.message == nil {
+	if err == nil && begun.message == nil {
 		err = errors.New("the client has nothing to say")
 	}
 	if err != nil {
 		return nil, g.failed(err)
 	}
+	g.client, g.message = begun.client, begun.message
 	return g, nil
 }
 
 // unhurried runs a part of the mechanism, in which user's code may block, apart
 // from the goroutine that waits for it, until the context ends or
 // Net.ReadTimeout has passed. What comes later is dropped with the login.
-func (g *saslLogin) unhurried(ctx context.Context, part func(context.Context) error) error {
+func unhurried[T any](ctx context.Context, g *saslLogin, part func(context.Context) (T, error)) (T, error) {
 	timeout := g.link.conf.Net.ReadTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{g.mechanism + " client not ready", timeout})
+	what := "the " + g.mechanism + " client"
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{what + " not done", timeout})
 	defer cancel()
-	ended := make(chan error, 1)
-	go withRecover(func() {
-		err := errPanicked
-		defer func() { ended <- err }()
-		err = part(ctx)
-	})
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	b := g.link.broker
+	return callUser(ctx, b.callsOf(&b.saslCalls), what, func() (T, error) { return part(ctx) }, nil)
 }
-
-var errPanicked = errors.New("kafka: a callback has panicked")
 
 // loginRefused reports whether a broker has refused to let the client in, so that
 // trying again would not help.
@@ -123,12 +116,8 @@ func (g *saslLogin) failed(err error) error {
 
 // stepper gives the mechanism what the broker has said.
 func (g *saslLogin) stepper(ctx context.Context) func(challenge []byte) ([]byte, error) {
-	return func(challenge []byte) (message []byte, err error) {
-		err = g.unhurried(ctx, func(ctx context.Context) (err error) {
-			message, err = g.client.step(ctx, challenge)
-			return err
-		})
-		return message, err
+	return func(challenge []byte) ([]byte, error) {
+		return unhurried(ctx, g, func(ctx context.Context) ([]byte, error) { return g.client.step(ctx, challenge) })
 	}
 }
 

@@ -1,0 +1,19 @@
+module github.com/IBM/sarama/oidc
+
+go 1.26.0
+
+require (
+	github.com/IBM/sarama v1.61.1
+	go.uber.org/goleak v1.3.0
+	golang.org/x/oauth2 v0.37.0
+)
+
+require (
+	github.com/eapache/go-resiliency v1.7.0 // indirect
+	github.com/klauspost/compress v1.20.1 // indirect
+	github.com/pierrec/lz4/v4 v4.1.31 // indirect
+	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9 // indirect
+	golang.org/x/net v0.59.0 // indirect
+)
+
+replace github.com/IBM/sarama => ../
