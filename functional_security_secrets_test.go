@@ -50,18 +50,21 @@ func watchSecret(secret string) string {
 	return secret
 }
 
-// lookForSecrets keeps the text if it has a secret in it.
-func lookForSecrets(text string) (clean bool) {
+// hasSecret tells whether there is a secret in a text.
+func hasSecret(text string) bool {
 	secretWatch.texts.Add(1)
 	secretWatch.mu.Lock()
 	defer secretWatch.mu.Unlock()
-	for _, form := range secretWatch.forms {
-		if strings.Contains(text, form) {
-			secretWatch.found = append(secretWatch.found, text)
-			return false
-		}
+	return slices.ContainsFunc(secretWatch.forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+// lookForSecrets keeps the text if it has a secret in it.
+func lookForSecrets(text string) {
+	if hasSecret(text) {
+		secretWatch.mu.Lock()
+		secretWatch.found = append(secretWatch.found, text)
+		secretWatch.mu.Unlock()
 	}
-	return true
 }
 
 // watchedLog is a logger that looks for secrets and else drops what it gets.
