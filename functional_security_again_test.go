@@ -54,6 +54,7 @@ func (k *secureKafka) secureAgain(t *testing.T, row secureRow) {
 	conf.Metadata.RefreshFrequency = 500 * time.Millisecond
 	conf.Metadata.Retry.Max, conf.Producer.Retry.Max, conf.Admin.Retry.Max = 0, 1, 0 // an idempotent producer wants one
 	dialer := watch(conf)
+	metered(conf, authentications) // which counts from here on
 	l := &againLoad{t: t, site: k.listener(t, row.reauth), topic: k.securityTopic(t, 1)}
 	client, err := sarama.NewClient(l.site.addrs, conf)
 	mustTxn(t, "NewClient", seen(err))
@@ -72,7 +73,7 @@ func (k *secureKafka) secureAgain(t *testing.T, row secureRow) {
 	for (l.consumed.Load() == 0 || l.grouped.Load() == 0 || l.asked.Load() == 0) && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
-	dials, loginsBefore := dialer.dials(), metered(conf, fmt.Sprintf("protocol-requests-rate-%d", keyOfAuthenticate))
+	dials, loginsBefore := dialer.dials(), metered(conf, authentications)
 	time.Sleep(againFor)
 	busy := l.checkConnections(row, conf, dialer, dials, loginsBefore)
 	close(stopSending)
@@ -88,7 +89,7 @@ func (k *secureKafka) secureAgain(t *testing.T, row secureRow) {
 		t.Errorf("%d messages were sent, %d delivered, %d consumed, %d consumed in the group", sent, l.delivered.Load(), l.consumed.Load(), l.grouped.Load())
 	}
 	t.Logf("%d messages, %d questions, %d connections, %d of them busy, %d SaslAuthenticate requests", sent, l.asked.Load(), dialer.dials(), busy,
-		metered(conf, fmt.Sprintf("protocol-requests-rate-%d", keyOfAuthenticate)))
+		metered(conf, authentications))
 	if n := dialer.open(); n != 0 {
 		t.Errorf("%d connections are left open", n)
 	}
@@ -101,7 +102,7 @@ func (l *againLoad) checkConnections(row secureRow, conf *sarama.Config, dialer 
 	if n := dialer.dials(); n != dials {
 		t.Errorf("%d connections have become %d", dials, n)
 	}
-	logins := metered(conf, fmt.Sprintf("protocol-requests-rate-%d", keyOfAuthenticate)) - loginsBefore
+	logins := metered(conf, authentications) - loginsBefore
 	if conf.Net.TLS.Enable {
 		// What is on a connection cannot be seen: three are at work at least.
 		if logins < int64(3*3*row.steps) {

@@ -187,8 +187,7 @@ func (k *secureKafka) saslListeners(o *kafkalocal.Options, tlsProperties map[str
 	}
 }
 
-// makeUsers makes those of SCRAM, and lets everybody use what is named
-// "security-…".
+// makeUsers makes those of SCRAM, and lets all use what is named "security-…".
 func (k *secureKafka) makeUsers() error {
 	a, err := sarama.NewClusterAdmin(k.addrs, k.config())
 	if err != nil {
@@ -201,18 +200,18 @@ func (k *secureKafka) makeUsers() error {
 	if err := upsertScram(a, "odd", k.odd); err != nil {
 		return err
 	}
-	allow := func(kind sarama.AclResourceType, name string, pattern sarama.AclResourcePatternType, op sarama.AclOperation) *sarama.ResourceAcls {
-		return &sarama.ResourceAcls{Resource: sarama.Resource{ResourceType: kind, ResourceName: name, ResourcePatternType: pattern},
-			Acls: []*sarama.Acl{{Principal: "User:*", Host: "*", Operation: op, PermissionType: sarama.AclPermissionAllow}}}
+	var rules []*sarama.ResourceAcls
+	for _, kind := range []sarama.AclResourceType{sarama.AclResourceTopic, sarama.AclResourceGroup, sarama.AclResourceTransactionalID} {
+		r := &sarama.ResourceAcls{Resource: sarama.Resource{ResourceType: kind, ResourceName: securityPrefix, ResourcePatternType: sarama.AclPatternPrefixed}}
+		for _, user := range []string{"plain", "odd", "scram", "oauth", "CN=mutual"} {
+			r.Acls = append(r.Acls, &sarama.Acl{Principal: "User:" + user, Host: "*", Operation: sarama.AclOperationAll, PermissionType: sarama.AclPermissionAllow})
+		}
+		rules = append(rules, r)
 	}
-	return a.CreateACLs([]*sarama.ResourceAcls{
-		allow(sarama.AclResourceTopic, securityPrefix, sarama.AclPatternPrefixed, sarama.AclOperationAll),
-		allow(sarama.AclResourceGroup, securityPrefix, sarama.AclPatternPrefixed, sarama.AclOperationAll),
-		allow(sarama.AclResourceTransactionalID, securityPrefix, sarama.AclPatternPrefixed, sarama.AclOperationAll),
-	})
+	return a.CreateACLs(rules)
 }
 
-// securityPrefix begins the names of what everybody may use.
+// securityPrefix begins the names of what the users of the table may use.
 const securityPrefix = "security-"
 
 // upsertScram gives a user this password, for both mechanisms.
@@ -258,7 +257,7 @@ func (k *secureKafka) listener(t *testing.T, name string) *site {
 	return &site{addrs: addrs, version: k.version, brokers: k.brokers, real: k.real}
 }
 
-// securityTopic makes a topic that everybody may use.
+// securityTopic makes a topic that the users of the table may use.
 func (k *secureKafka) securityTopic(t *testing.T, partitions int) string {
 	t.Helper()
 	name := securityPrefix + k.topicName()
