@@ -87,7 +87,13 @@ func (l *link) connect(ctx context.Context) error {
 	raw := conn
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // fail closes the connection only once it is ready
 	defer stop()
-	err := l.shakeHands(ctx, &conn)
+	err := errPanicked
+	defer func() {
+		if err == errPanicked { // in a callback of the user's
+			_ = raw.Close()
+		}
+	}()
+	err = l.shakeHands(ctx, &conn)
 	if err == nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -118,7 +124,7 @@ func (l *link) shakeHands(ctx context.Context, conn *net.Conn) error {
 		}
 	}
 	if l.conf.Net.SASL.Enable {
-		return l.authenticate(*conn)
+		return l.authenticate(ctx, *conn)
 	}
 	return nil
 }
@@ -349,69 +355,4 @@ func softwareVersion(info *debug.BuildInfo) string {
 		}
 	}
 	return unknownVersion
-}
-
-var errUnexpectedToken = errors.New("kafka: unexpected token length")
-
-// authenticate runs the SASL exchange of the configured mechanism.
-func (l *link) authenticate(conn net.Conn) error {
-	sasl := &l.conf.Net.SASL
-	if sasl.Mechanism != "" && sasl.Mechanism != SASLTypePlaintext {
-		return ConfigurationError(fmt.Sprintf("Net.SASL.Mechanism %s is not available", sasl.Mechanism))
-	}
-	if sasl.Handshake {
-		if err := l.saslHandshake(conn, SASLTypePlaintext, sasl.Version); err != nil {
-			return err
-		}
-	}
-	token := []byte(sasl.AuthIdentity + "\x00" + sasl.User + "\x00" + sasl.Password)
-	if sasl.Version == SASLHandshakeV0 {
-		return l.plainV0(conn, token)
-	}
-	req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(l.conf.Version), SaslAuthBytes: token}
-	if err := l.clamp(req); err != nil {
-		return err
-	}
-	resp := new(SaslAuthenticateResponse)
-	if err := l.exchange(conn, req, resp); err != nil {
-		return fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
-	}
-	switch {
-	case resp.Err == ErrNoError:
-		return nil
-	case resp.ErrorMessage != nil && *resp.ErrorMessage != "":
-		return Wrap(resp.Err, errors.New(*resp.ErrorMessage))
-	}
-	return resp.Err
-}
-
-func (l *link) saslHandshake(conn net.Conn, mechanism string, version int16) error {
-	resp := new(SaslHandshakeResponse)
-	if err := l.exchange(conn, &SaslHandshakeRequest{Version: version, Mechanism: mechanism}, resp); err != nil {
-		return fmt.Errorf("kafka: SASL handshake with broker %s: %w", l.broker.name(), err)
-	}
-	if resp.Err != ErrNoError {
-		Logger.Printf("broker/%d %s does not take SASL mechanism %s, only %v\n", l.broker.id, l.broker.addr, mechanism, resp.EnabledMechanisms)
-		return resp.Err
-	}
-	return nil
-}
-
-// plainV0 sends a token as brokers before 1.0 want it: bare, behind its
-// length, answered by an empty token (or by the end of the connection).
-func (l *link) plainV0(conn net.Conn, token []byte) error {
-	_ = conn.SetDeadline(time.Now().Add(l.conf.Net.ReadTimeout))
-	defer func() { _ = conn.SetDeadline(time.Time{}) }()
-	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...)
-	if _, err := conn.Write(frame); err != nil {
-		return fmt.Errorf("kafka: authenticating with broker %s: %w", l.broker.name(), err)
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return Wrap(ErrSASLAuthenticationFailed, fmt.Errorf("kafka: broker %s closed the connection: %w", l.broker.name(), err))
-	}
-	if binary.BigEndian.Uint32(size[:]) != 0 {
-		return errUnexpectedToken
-	}
-	return nil
 }

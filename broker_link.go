@@ -29,7 +29,8 @@ type link struct {
 	broker  *Broker
 	conf    *Config
 	metrics *brokerMetrics
-	stop    context.CancelFunc // ends a dial in progress
+	life    context.Context    // ends with the link
+	stop    context.CancelFunc // ends life, and so a dial in progress
 	dialled net.Conn           // the connection, where it was dialled already
 
 	ready chan struct{} // closed when the dial and the handshakes are over
@@ -52,12 +53,14 @@ type link struct {
 	throttle throttle
 	cause    atomic.Pointer[error] // why dead is closed
 	inFlight atomic.Int32
+	session  atomic.Pointer[session] // nil: lasts as long as the link
 
 	// owned by who holds the turn
 	codec       wire.Codec
 	head        []byte
 	chunks      [][]byte
 	correlation int32
+	answersDue  time.Time // when the last of the requests in flight is given up
 
 	// owned by run
 	proven    bool        // the broker has answered something
@@ -104,15 +107,23 @@ func newLink(b *Broker, conf *Config) *link {
 		ready: make(chan struct{}), dead: make(chan struct{}), ended: make(chan struct{}),
 		window:   make(chan struct{}, conf.Net.MaxOpenRequests),
 		turn:     make(chan struct{}, 1),
-		promises: make(chan *promise, conf.Net.MaxOpenRequests),
+		promises: make(chan *promise, conf.Net.MaxOpenRequests+1), // and one that authenticates
 	}
 }
 
 // run is the link's goroutine. It owns the read half of the connection; it is
 // woken by the network, and ended by fail, which closes the connection.
-func (l *link) run(ctx context.Context) {
+func (l *link) run() {
 	defer close(l.ended)
-	if err := l.connect(ctx); err != nil {
+	err := errPanicked
+	defer func() {
+		if err == errPanicked { // in a callback of the user's
+			l.fail(err)
+			close(l.ready)
+			l.metrics.release()
+		}
+	}()
+	if err = l.connect(l.life); err != nil {
 		l.fail(err)
 		close(l.ready)
 		l.metrics.release()
@@ -237,21 +248,8 @@ func (l *link) send(req body, p *promise, timeout time.Duration, done <-chan str
 }
 
 func (l *link) sendInWindow(req body, p *promise, timeout time.Duration, done <-chan struct{}) (wrote bool, err error) {
-	for {
-		if !l.throttle.waitIfThrottled(l.dead, done) {
-			return false, l.errOr(errAbandoned)
-		}
-		select {
-		case l.turn <- struct{}{}:
-		case <-l.dead:
-			return false, l.err()
-		case <-done:
-			return false, errAbandoned
-		}
-		if l.throttle.remaining() <= 0 {
-			break
-		}
-		<-l.turn // throttled while it waited for its turn
+	if err := l.takeTurn(done, l.sessionWait); err != nil {
+		return false, err
 	}
 	defer func() { <-l.turn }()
 	if err := l.err(); err != nil {
@@ -260,9 +258,47 @@ func (l *link) sendInWindow(req body, p *promise, timeout time.Duration, done <-
 	if err := l.encode(req); err != nil {
 		return false, err
 	}
+	return true, l.writeInTurn(req, p, timeout)
+}
+
+// takeTurn waits for the turn, and until the broker may be written to: until it
+// does not throttle the client, and until session has nothing to wait for.
+func (l *link) takeTurn(done <-chan struct{}, session func() <-chan struct{}) error {
+	for {
+		if !l.throttle.waitIfThrottled(l.dead, done) {
+			return l.errOr(errAbandoned)
+		}
+		if renewed := session(); renewed != nil {
+			select {
+			case <-renewed:
+			case <-l.dead:
+				return l.err()
+			case <-done:
+				return errAbandoned
+			}
+		}
+		select {
+		case l.turn <- struct{}{}:
+		case <-l.dead:
+			return l.err()
+		case <-done:
+			return errAbandoned
+		}
+		if l.throttle.remaining() <= 0 && session() == nil {
+			return nil
+		}
+		<-l.turn // throttled, or the session about to end, while it waited
+	}
+}
+
+// writeInTurn writes what encode laid out and queues its promise.
+func (l *link) writeInTurn(req body, p *promise, timeout time.Duration) error {
 	if p != nil {
 		p.api, _ = req.meta()
 		p.version, p.correlation, p.sentAt = l.codec.Version, l.correlation, time.Now()
+		if due := p.sentAt.Add(timeout); due.After(l.answersDue) {
+			l.answersDue = due
+		}
 	}
 	l.correlation++
 	size, err := l.write(l.conn)
@@ -272,16 +308,16 @@ func (l *link) sendInWindow(req body, p *promise, timeout time.Duration, done <-
 			err = l.hangUp(err)
 		}
 		l.fail(err)
-		return true, l.err()
+		return l.err()
 	}
 	l.sent(p, req, size)
 	if p == nil {
-		return true, nil
+		return nil
 	}
 	l.inFlight.Add(1)
 	p.arm(l, timeout)
 	l.promises <- p // has room: the window is no wider
-	return true, nil
+	return nil
 }
 
 // sent measures a request that was written; p is nil when nothing answers it.

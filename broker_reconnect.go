@@ -198,11 +198,11 @@ func (b *Broker) reopen(ended *link) (*link, error) {
 // startLocked begins a link, on a connection or, where that is nil, with a dial.
 func (b *Broker) startLocked(conf *Config, conn net.Conn) *link {
 	l := newLink(b, conf)
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stop, l.dialled = cancel, conn
+	l.life, l.stop = context.WithCancel(context.Background())
+	l.dialled = conn
 	l.metrics = newBrokerMetrics(conf.MetricRegistry, b.id)
 	b.link.Store(l)
-	go withRecover(func() { l.run(ctx) })
+	go withRecover(func() { l.run() })
 	return l
 }
 

@@ -464,7 +464,7 @@ func (c *client) askMetadata(ctx context.Context, ask round) roundResult {
 	if other, ok := known.replacement(strangers, len(causes)); ok && ctx.Err() == nil {
 		return other
 	}
-	fatal := slices.ContainsFunc(causes, func(err error) bool { return errors.Is(err, ErrSASLAuthenticationFailed) })
+	fatal := slices.ContainsFunc(causes, loginRefused)
 	Logger.Println("client/metadata no available broker to send metadata request to")
 	return roundResult{bootstraps: known.bootstraps, err: Wrap(ErrOutOfBrokers, causes...), fatal: fatal}
 }

@@ -139,10 +139,15 @@ type Config struct {
 			// SCRAMAuthzID is the identity to act as, if it is not User
 			// (SCRAM).
 			SCRAMAuthzID string
+			// SCRAMTokenAuth says that User and Password are the id and the
+			// HMAC of a delegation token (KIP-48). Not with a
+			// SCRAMClientGeneratorFunc. Default false.
+			SCRAMTokenAuth bool
 			// SCRAMClientGeneratorFunc makes a client for each SCRAM
 			// authentication. Nil means the one built in.
 			SCRAMClientGeneratorFunc func() SCRAMClient
-			// TokenProvider gives the tokens for OAUTHBEARER.
+			// TokenProvider gives the tokens for OAUTHBEARER; see also
+			// ContextAccessTokenProvider.
 			TokenProvider AccessTokenProvider
 
 			// GSSAPI is for Kerberos.

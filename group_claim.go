@@ -132,5 +132,5 @@ func (c *groupClaim) open() (PartitionConsumer, error) {
 // retriableClaim reports whether a partition may be consumed a little later;
 // so it is where it is still consumed for an earlier claim.
 func retriableClaim(err error) bool {
-	return !isOneOf(err, ErrOffsetOutOfRange, ErrClosedClient, ErrTopicAuthorizationFailed, ErrUnsupportedVersion, ErrSASLAuthenticationFailed)
+	return !isOneOf(err, ErrOffsetOutOfRange, ErrClosedClient, ErrTopicAuthorizationFailed, ErrUnsupportedVersion) && !loginRefused(err)
 }

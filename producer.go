@@ -124,7 +124,7 @@ func (p *producer) initProducerID() (*producerID, error) {
 func mayInitAgain(err error) bool {
 	return isOneOf(err, ErrConsumerCoordinatorNotAvailable, ErrNotCoordinatorForConsumer, ErrOffsetsLoadInProgress, ErrConcurrentTransactions,
 		ErrRequestTimedOut, ErrUnknown) ||
-		errors.Is(err, ErrOutOfBrokers) && !isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedVersion)
+		errors.Is(err, ErrOutOfBrokers) && !errors.Is(err, ErrUnsupportedVersion) && !loginRefused(err)
 }
 
 // slot finds or makes what intake and owner share about a broker.

@@ -36,7 +36,7 @@ func retriable(err error) bool {
 	var encoding PacketEncodingError
 	var conf ConfigurationError
 	switch {
-	case errors.As(err, &encoding), errors.As(err, &conf), errors.Is(err, ErrSASLAuthenticationFailed),
+	case errors.As(err, &encoding), errors.As(err, &conf), loginRefused(err),
 		errors.Is(err, ErrUnsupportedVersion), errors.Is(err, ErrIncompleteResponse):
 		return false
 	}

@@ -1,5 +1,7 @@
 package sarama
 
+import "context"
+
 // SASLMechanism is the name of a way to authenticate, as the SASL handshake
 // sends it.
 type SASLMechanism string
@@ -43,9 +45,21 @@ type AccessToken struct {
 // AccessTokenProvider gives the token for OAUTHBEARER.
 type AccessTokenProvider interface {
 	// Token is called for every authentication of every connection, from many
-	// goroutines. It should return a token that is still valid for a while,
-	// and come back before the connection times out.
+	// goroutines. It should return a token that is still valid for a while.
+	// Its error fails the connection; requests are then retried as after a
+	// network failure, unless it is ErrSASLAuthenticationFailed for errors.Is.
+	// Who waits for a connection waits for Token no longer than
+	// Net.ReadTimeout, nor after Close.
 	Token() (*AccessToken, error)
+}
+
+// ContextAccessTokenProvider is an AccessTokenProvider whose fetches can be
+// ended. Where a provider has it, TokenContext is called in place of Token.
+type ContextAccessTokenProvider interface {
+	AccessTokenProvider
+	// TokenContext is Token under a context, which ends with the connection that
+	// the token is for, and after Net.ReadTimeout.
+	TokenContext(ctx context.Context) (*AccessToken, error)
 }
 
 // SCRAMClient is the client's side of one SCRAM authentication. One is made

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -65,9 +66,13 @@ type Options struct {
 	// Groups says how consumer groups are coordinated.
 	Groups GroupOptions
 
-	// Users of SASL/PLAIN with their passwords. Where there are any, every
-	// connection has to authenticate.
+	// Users with their passwords, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
+	// Where there are any, every connection has to authenticate.
 	Users map[string]string
+	// SessionLifetime is how long an authentication is good for, by default as
+	// long as the connection: after it clients have to authenticate again
+	// (KIP-368, connections.max.reauth.ms).
+	SessionLifetime time.Duration
 	// TLS, where it is set, is what connections are encrypted with.
 	TLS *tls.Config
 

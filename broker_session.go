@@ -1,0 +1,188 @@
+package sarama
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// Of a session's lifetime, this much is left to pass before the client
+// authenticates again, up to a tenth of it more, so that many connections do not
+// all do so at once.
+const sessionRenewAfter = 0.8
+
+// saslRetryBackoff is between attempts to get what an authentication needs,
+// while the session before still lasts.
+const saslRetryBackoff = time.Second
+
+// session is what a broker has granted for a time by authenticating a
+// connection (KIP-368). Before its end the link authenticates again: the first
+// request after due starts renew, which gets ready while requests go on, then
+// takes the turn for its own exchange, as the broker takes nothing else during
+// it. From hold on requests wait for the outcome, so that none reaches the broker
+// after the end.
+type session struct {
+	// constant
+	due, hold, end time.Time
+	renewed        chan struct{} // closed when the link's session is another one
+
+	// atomic, any goroutine
+	renewing atomic.Bool
+}
+
+func newSession(since time.Time, lifetime time.Duration) *session {
+	due := time.Duration((sessionRenewAfter + 0.1*rand.Float64()) * float64(lifetime))
+	return &session{
+		due: since.Add(due), hold: since.Add((due + lifetime) / 2), end: since.Add(lifetime), renewed: make(chan struct{}),
+	}
+}
+
+// authenticate runs the SASL exchange of a new connection.
+func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
+	login, err := l.newLogin(ctx)
+	if err != nil {
+		return err
+	}
+	if login.version == SASLHandshakeV0 {
+		return login.runBare(ctx, conn)
+	}
+	since := time.Now()
+	lifetime, err := login.run(ctx, l.asker(conn))
+	if err != nil {
+		return err
+	}
+	l.authenticated(since, lifetime)
+	return nil
+}
+
+// asker asks on a connection that nothing else uses yet.
+func (l *link) asker(conn net.Conn) asker {
+	return func(req, resp body, check func() error) error {
+		if err := l.exchange(conn, req, resp); err != nil {
+			return err
+		}
+		return check()
+	}
+}
+
+// authenticated notes how long the broker lets the link go on.
+func (l *link) authenticated(since time.Time, lifetime time.Duration) {
+	if lifetime == 0 {
+		l.session.Store(nil)
+		return
+	}
+	s := newSession(since, lifetime)
+	l.session.Store(s)
+	DebugLogger.Printf("broker/%d session of %v at %s, to be renewed in %v\n", l.broker.id, lifetime, l.broker.addr, time.Until(s.due))
+}
+
+// sessionWait is what a request has to wait for before it may be written; nil:
+// for nothing. When it is time, it starts the renewal.
+func (l *link) sessionWait() <-chan struct{} {
+	s := l.session.Load()
+	if s == nil {
+		return nil
+	}
+	now := time.Now()
+	if now.Before(s.due) {
+		return nil
+	}
+	if s.renewing.CompareAndSwap(false, true) {
+		go withRecover(func() { l.renew(s) })
+	}
+	if now.Before(s.hold) {
+		return nil
+	}
+	return s.renewed
+}
+
+// renew authenticates again. It is a goroutine, at most one of a link: started
+// by the first request after s.due, ended by success, or with the link, which it
+// fails when it can't.
+func (l *link) renew(s *session) {
+	err := errPanicked
+	defer func() {
+		if err != nil {
+			l.fail(err)
+		}
+	}()
+	login, err := l.newLoginBefore(s.end)
+	if err == nil {
+		err = l.renewBy(login, s)
+	}
+}
+
+// renewBy is renew from the first message on. It takes no place in the window,
+// which may be full of requests that wait for it. It fails the link before it lets
+// go of the turn, so that nobody writes to a broker that wants tokens.
+func (l *link) renewBy(login *saslLogin, s *session) error {
+	if err := l.takeTurn(nil, func() <-chan struct{} { return nil }); err != nil {
+		return err
+	}
+	defer func() { <-l.turn }()
+	since := time.Now()
+	lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
+	if err != nil {
+		l.fail(err)
+		return err
+	}
+	l.authenticated(since, lifetime)
+	close(s.renewed)
+	return nil
+}
+
+// newLoginBefore is newLogin, tried again while the session lasts unless
+// that would not help: a server that gives tokens may be away for a moment.
+func (l *link) newLoginBefore(end time.Time) (*saslLogin, error) {
+	for {
+		login, err := l.newLogin(l.life)
+		if err == nil || l.err() != nil || errors.Is(err, ErrSASLAuthenticationFailed) || time.Until(end) < saslRetryBackoff {
+			return login, err
+		}
+		Logger.Printf("broker/%d trying again in %v, the session at %s ends in %v: %v\n", l.broker.id, saslRetryBackoff, l.broker.addr, time.Until(end), err)
+		timer := time.NewTimer(saslRetryBackoff)
+		select {
+		case <-timer.C:
+		case <-l.dead:
+			timer.Stop()
+			return nil, l.err()
+		}
+	}
+}
+
+// askInTurn sends a request and waits for its answer without letting go of the
+// turn. A refusal fails the link before its reader sees the broker hang up.
+func (l *link) askInTurn(login *saslLogin, req, resp body, check func() error) error {
+	if err := l.encode(req); err != nil {
+		return err
+	}
+	answered := make(chan error, 1)
+	version := l.codec.Version
+	p := &promise{keep: true, held: true /* none in the window */}
+	p.resolve = func(frame []byte, err error) {
+		if err == nil {
+			err = readBody(frame, resp, version)
+		}
+		if err == nil {
+			err = check()
+		}
+		if err != nil {
+			l.fail(login.failed(err))
+		}
+		answered <- err
+	}
+	// The broker answers what was sent before first.
+	timeout := max(0, time.Until(l.answersDue)) + l.conf.Net.ReadTimeout
+	if err := l.writeInTurn(req, p, timeout); err != nil {
+		return err
+	}
+	select {
+	case err := <-answered:
+		return err
+	case <-l.dead: // what has ended the link waits for the turn before it resolves p
+		return l.err()
+	}
+}

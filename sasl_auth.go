@@ -1,0 +1,283 @@
+package sarama
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// saslClient is the client's side of one authentication by some mechanism
+// (RFC 4422). One goroutine at a time uses it.
+type saslClient interface {
+	// step takes what the server has said, nil before it has said anything, and
+	// returns the client's next message, which may be empty; nil means that
+	// the authentication is over, and that the server is whom it should be. What
+	// it returns as an error is ErrSASLAuthenticationFailed where trying
+	// again would not help.
+	step(ctx context.Context, challenge []byte) ([]byte, error)
+}
+
+// lastWord is a saslClient whose mechanism ends with the client's message, so
+// that no token answers it. A request is answered all the same.
+type lastWord interface {
+	// spoken tells whether the message that step has returned was the last one.
+	spoken() bool
+}
+
+// newSASLClient begins an authentication by the configured mechanism.
+func newSASLClient(conf *Config) (saslClient, error) {
+	sasl := &conf.Net.SASL
+	switch sasl.Mechanism {
+	case "", SASLTypePlaintext:
+		return &plainClient{sasl.AuthIdentity, sasl.User, sasl.Password}, nil
+	case SASLTypeSCRAMSHA256, SASLTypeSCRAMSHA512:
+		if sasl.SCRAMClientGeneratorFunc != nil {
+			return newForeignSCRAM(conf)
+		}
+		return newSCRAMClient(conf), nil
+	case SASLTypeOAuth:
+		return &oauthClient{provider: sasl.TokenProvider}, nil
+	}
+	return nil, configErrorf("Net.SASL.Mechanism %q is none that is known", sasl.Mechanism)
+}
+
+// saslLogin is one authentication of a link: what the mechanism says, and how
+// that gets to the broker. One goroutine at a time uses it.
+type saslLogin struct {
+	// constant after newLogin
+	link      *link
+	mechanism string
+	version   int16 // of the handshake
+
+	client  saslClient
+	message []byte // the client's next one
+}
+
+// newLogin readies an authentication up to its first message, for which user's
+// code may run and other servers may be asked. Nothing is sent to the broker.
+func (l *link) newLogin(ctx context.Context) (*saslLogin, error) {
+	sasl := &l.conf.Net.SASL
+	g := &saslLogin{link: l, mechanism: string(sasl.Mechanism), version: sasl.Version}
+	switch g.mechanism {
+	case "":
+		g.mechanism = SASLTypePlaintext
+	case SASLTypeOAuth:
+		g.version = SASLHandshakeV1 // there is none without
+	}
+	err := g.unhurried(ctx, func(ctx context.Context) error {
+		var err error
+		if g.client, err = newSASLClient(l.conf); err == nil {
+			g.message, err = g.client.step(ctx, nil)
+		}
+		return err
+	})
+	if err == nil && g.message == nil {
+		err = errors.New("the client has nothing to say")
+	}
+	if err != nil {
+		return nil, g.failed(err)
+	}
+	return g, nil
+}
+
+// unhurried runs a part of the mechanism, in which user's code may block, apart
+// from the goroutine that waits for it, until the context ends or
+// Net.ReadTimeout has passed. What comes later is dropped with the login.
+func (g *saslLogin) unhurried(ctx context.Context, part func(context.Context) error) error {
+	timeout := g.link.conf.Net.ReadTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{g.mechanism + " client not ready", timeout})
+	defer cancel()
+	ended := make(chan error, 1)
+	go withRecover(func() {
+		err := errPanicked
+		defer func() { ended <- err }()
+		err = part(ctx)
+	})
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errPanicked = errors.New("kafka: a callback has panicked")
+
+// loginRefused reports whether a broker has refused to let the client in, so that
+// trying again would not help.
+func loginRefused(err error) bool {
+	return isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedSASLMechanism)
+}
+
+// failed is an error of this login, which says of what broker and mechanism.
+func (g *saslLogin) failed(err error) error {
+	return fmt.Errorf("kafka: authenticating with broker %s by %s: %w", g.link.broker.name(), g.mechanism, err)
+}
+
+// step gives the mechanism what the broker has said.
+func (g *saslLogin) step(ctx context.Context, challenge []byte) error {
+	if challenge == nil {
+		challenge = []byte{} // nil is for the beginning
+	}
+	return g.unhurried(ctx, func(ctx context.Context) (err error) {
+		g.message, err = g.client.step(ctx, challenge)
+		return err
+	})
+}
+
+// saslRoundsMax bounds the messages of an authentication. No mechanism needs
+// more than four.
+const saslRoundsMax = 16
+
+var errTooManyRounds = fmt.Errorf("still not done after %d messages", saslRoundsMax)
+
+// asker sends a request and reads its answer; check says what is wrong with it.
+type asker func(req, resp body, check func() error) error
+
+// run speaks with the broker by requests. It returns how long the session
+// lasts, 0 for as long as the connection (KIP-368).
+func (g *saslLogin) run(ctx context.Context, ask asker) (time.Duration, error) {
+	if g.link.conf.Net.SASL.Handshake {
+		if err := g.handshake(ask); err != nil {
+			return 0, g.failed(err)
+		}
+	}
+	for range saslRoundsMax {
+		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(g.link.conf.Version), SaslAuthBytes: g.message}
+		resp := new(SaslAuthenticateResponse)
+		if err := g.link.clamp(req); err != nil {
+			return 0, g.failed(err)
+		}
+		if err := ask(req, resp, func() error { return g.refusal(resp) }); err != nil {
+			return 0, g.failed(err)
+		}
+		if err := g.step(ctx, resp.SaslAuthBytes); err != nil {
+			return 0, g.failed(err)
+		}
+		if g.message == nil {
+			return sessionLifetime(resp.SessionLifetimeMs), nil
+		}
+	}
+	return 0, g.failed(Wrap(ErrSASLAuthenticationFailed, errTooManyRounds))
+}
+
+// refusal is a broker's, with its reason; nil: it has not refused.
+func (g *saslLogin) refusal(resp *SaslAuthenticateResponse) error {
+	if resp.Err == ErrNoError {
+		return nil
+	}
+	reason := ""
+	if c, ok := g.client.(*oauthClient); ok {
+		reason = c.why()
+	}
+	if resp.ErrorMessage != nil && *resp.ErrorMessage != "" {
+		reason = *resp.ErrorMessage
+	}
+	if reason == "" {
+		return resp.Err
+	}
+	return Wrap(resp.Err, errors.New(reason))
+}
+
+// sessionLifetime makes a duration of what a broker says in milliseconds, 0 for
+// ever; what would last for more than a year does.
+func sessionLifetime(ms int64) time.Duration {
+	if ms <= 0 || ms > 365*24*time.Hour.Milliseconds() {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+func (g *saslLogin) handshake(ask asker) error {
+	resp := new(SaslHandshakeResponse)
+	return ask(&SaslHandshakeRequest{Version: g.version, Mechanism: g.mechanism}, resp, func() error {
+		switch {
+		case resp.Err == ErrNoError:
+			return nil
+		case len(resp.EnabledMechanisms) > 0:
+			return Wrap(resp.Err, fmt.Errorf("the broker takes %.256q", strings.Join(resp.EnabledMechanisms, ", ")))
+		}
+		return resp.Err
+	})
+}
+
+// runBare speaks with the broker by tokens that no request is around, as those
+// before 1.0 want it: each behind its length. A broker that does not like what
+// it hears hangs up.
+func (g *saslLogin) runBare(ctx context.Context, conn net.Conn) error {
+	sasl := &g.link.conf.Net.SASL
+	if sasl.Handshake && g.mechanism != SASLTypeGSSAPI { // for which it was not needed then
+		if err := g.handshake(g.link.asker(conn)); err != nil {
+			return g.failed(err)
+		}
+	}
+	for range saslRoundsMax {
+		last, ok := g.client.(lastWord)
+		answered := !ok || !last.spoken()
+		challenge, err := g.exchangeBare(conn, answered)
+		if err != nil {
+			return g.failed(err)
+		}
+		if !answered {
+			return nil
+		}
+		if err := g.step(ctx, challenge); err != nil {
+			return g.failed(err)
+		}
+		if g.message == nil {
+			return nil
+		}
+	}
+	return g.failed(Wrap(ErrSASLAuthenticationFailed, errTooManyRounds))
+}
+
+// bareTokenBytesMax bounds a broker's token; the longest are Kerberos tickets
+// of principals in many groups.
+const bareTokenBytesMax = 1 << 20
+
+// exchangeBare sends the client's message and returns the broker's, if there is
+// one.
+func (g *saslLogin) exchangeBare(conn net.Conn, answered bool) ([]byte, error) {
+	net := &g.link.conf.Net
+	_ = conn.SetWriteDeadline(time.Now().Add(net.WriteTimeout))
+	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(g.message))), g.message...)
+	if _, err := conn.Write(frame); err != nil || !answered {
+		return nil, err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(net.ReadTimeout))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	var head [4]byte
+	_, err := io.ReadFull(conn, head[:])
+	if err == nil {
+		size := binary.BigEndian.Uint32(head[:])
+		if size > bareTokenBytesMax {
+			return nil, PacketDecodingError{fmt.Sprintf("token of %d bytes, where %d are the most", size, bareTokenBytesMax)}
+		}
+		var token []byte
+		if token, err = readBytes(conn, int(size)); err == nil {
+			return token, nil
+		}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = Wrap(ErrSASLAuthenticationFailed, fmt.Errorf("the broker has closed the connection: %w", err))
+	}
+	return nil, err
+}
+
+// plainClient sends user and password as they are (RFC 4616).
+type plainClient struct{ identity, user, password string }
+
+func (c *plainClient) step(_ context.Context, challenge []byte) ([]byte, error) {
+	switch {
+	case challenge != nil:
+		return nil, nil // the broker has nothing to say but whether it is content
+	case strings.Contains(c.identity+c.user+c.password, "\x00"):
+		return nil, ConfigurationError("Net.SASL.AuthIdentity, User or Password has a zero byte in it, which PLAIN can't send")
+	}
+	return []byte(c.identity + "\x00" + c.user + "\x00" + c.password), nil
+}
