@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,16 +11,6 @@ import (
 
 	"github.com/IBM/sarama"
 )
-
-// authByToken says that the user is a delegation token's id, where that can be
-// said.
-func authByToken(conf *sarama.Config) bool {
-	f := reflect.ValueOf(&conf.Net.SASL).Elem().FieldByName("SCRAMTokenAuth")
-	if f.IsValid() {
-		f.SetBool(true)
-	}
-	return f.IsValid()
-}
 
 // For so long there is load at a listener that wants clients to log in again
 // every reauthAfter, and for so long it may take to begin.

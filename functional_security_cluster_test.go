@@ -51,6 +51,9 @@ type secureKafka struct {
 	client, expired, unknown   *certlocal.Certificate // of clients; the last is the stranger's
 	plain, password, clientKey string                 // of the users "plain" and "scram", and of the OAuth client "oauth"
 	odd                        string                 // the password of the users "odd": not ASCII
+
+	// TestFunctionalSecurity changes it, alone
+	changing string // the password of the user "changing" of PLAIN
 }
 
 // secured is the secured cluster that tests share; TestMain closes it.
@@ -93,6 +96,7 @@ func newSecret(start string) string {
 func startSecureKafka(ctx context.Context) (*secureKafka, error) {
 	k := &secureKafka{
 		plain: newSecret("plain-"), password: newSecret("scram-"), clientKey: newSecret("oauth&%/+ "), odd: newSecret("pässwörd-日本-𝄞-"),
+		changing: newSecret("plain-"),
 	}
 	var err error
 	if k.oidc, err = oidclocal.Start(oidclocal.Options{Audience: tokenAudience, Clients: map[string]string{"oauth": k.clientKey}}); err != nil {
@@ -167,9 +171,8 @@ func (k *secureKafka) saslListeners(o *kafkalocal.Options, tlsProperties map[str
 	const modules = "org.apache.kafka.common.security."
 	for _, name := range []string{listenerSASL, listenerSASLTLS, listenerReauth, listenerReauthTLS} {
 		p := map[string]string{
-			"sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
-			"plain.sasl.jaas.config": modules + "plain.PlainLoginModule required " +
-				fmt.Sprintf(`user_plain="%s" user_odd="%s";`, k.plain, k.odd),
+			"sasl.enabled.mechanisms":                        "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+			"plain.sasl.jaas.config":                         k.plainUsers(),
 			"scram-sha-256.sasl.jaas.config":                 modules + "scram.ScramLoginModule required;",
 			"scram-sha-512.sasl.jaas.config":                 modules + "scram.ScramLoginModule required;",
 			"oauthbearer.sasl.jaas.config":                   modules + "oauthbearer.OAuthBearerLoginModule required;",
@@ -185,6 +188,11 @@ func (k *secureKafka) saslListeners(o *kafkalocal.Options, tlsProperties map[str
 		}
 		o.Listeners = append(o.Listeners, kafkalocal.Listener{Name: name, Protocol: protocol, Properties: p})
 	}
+}
+
+// plainUsers are the users of PLAIN, in the form of JAAS.
+func (k *secureKafka) plainUsers() string {
+	return fmt.Sprintf(`org.apache.kafka.common.security.plain.PlainLoginModule required user_plain="%s" user_odd="%s" user_changing="%s";`, k.plain, k.odd, k.changing)
 }
 
 // makeUsers makes those of SCRAM, and lets all use what is named "security-…".
@@ -203,7 +211,7 @@ func (k *secureKafka) makeUsers() error {
 	var rules []*sarama.ResourceAcls
 	for _, kind := range []sarama.AclResourceType{sarama.AclResourceTopic, sarama.AclResourceGroup, sarama.AclResourceTransactionalID} {
 		r := &sarama.ResourceAcls{Resource: sarama.Resource{ResourceType: kind, ResourceName: securityPrefix, ResourcePatternType: sarama.AclPatternPrefixed}}
-		for _, user := range []string{"plain", "odd", "scram", "oauth", "CN=mutual"} {
+		for _, user := range []string{"plain", "odd", "changing", "scram", "oauth", "CN=mutual"} {
 			r.Acls = append(r.Acls, &sarama.Acl{Principal: "User:" + user, Host: "*", Operation: sarama.AclOperationAll, PermissionType: sarama.AclPermissionAllow})
 		}
 		rules = append(rules, r)
