@@ -47,7 +47,7 @@ oracles:
 	cd compat/kmsg && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 fuzz:
-	for family in Records Cluster Topics Groups Transactions Security; do $(GO) test -run '^$$' -fuzz Fuzz$$family -fuzztime $(FUZZTIME) . || exit; done
+	for family in Records Cluster Topics Groups Transactions Security SCRAMServer OAuthServer SASLConnection; do $(GO) test -run '^$$' -fuzz Fuzz$$family -fuzztime $(FUZZTIME) . || exit; done
 	$(GO) test -run '^$$' -fuzz FuzzBatch -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzMessageSet -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/record
 	$(GO) test -run '^$$' -fuzz FuzzDecompress -fuzztime $(FUZZTIME) -fuzzminimizetime 5x ./internal/compress

@@ -174,12 +174,12 @@ func (c *client) findCoordinator(key coordinatorKey, quit <-chan struct{}) (b *B
 			return nil, true, resp.Err
 		case ErrGroupAuthorizationFailed:
 			Logger.Printf("client/coordinator client is not authorized to access group %s\n", key.key)
-			return nil, true, resp.Err
+			return nil, false, resp.Err
 		default:
 			return nil, false, resp.Err
 		}
 	}
-	return nil, true, Wrap(ErrOutOfBrokers, causes...)
+	return nil, !slices.ContainsFunc(causes, loginRefused), Wrap(ErrOutOfBrokers, causes...)
 }
 
 // coordinatorHasKeys is the first version of FindCoordinator that asks for

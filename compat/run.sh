@@ -12,7 +12,7 @@ if [ "${1:-}" = -update ]; then
 	shift
 fi
 sections=("$@")
-[ ${#sections[@]} -gt 0 ] || sections=(wire mocks admin producers-and-consumers)
+[ ${#sections[@]} -gt 0 ] || sections=(wire mocks admin producers-and-consumers security)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp go.mod "$work/this.mod"

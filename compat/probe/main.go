@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	sections := map[string]func(){"mocks": mockResponses, "admin": admin, "wire": wire, "producers-and-consumers": producersAndConsumers}
+	sections := map[string]func(){"mocks": mockResponses, "admin": admin, "wire": wire, "producers-and-consumers": producersAndConsumers, "security": security}
 	for _, name := range os.Args[1:] {
 		if sections[name] == nil {
 			fmt.Fprintf(os.Stderr, "no section %q; there are %v\n", name, slices.Sorted(maps.Keys(sections)))
