@@ -109,9 +109,10 @@ func (g *saslLogin) unhurried(ctx context.Context, part func(context.Context) er
 var errPanicked = errors.New("kafka: a callback has panicked")
 
 // loginRefused reports whether a broker has refused to let the client in, so that
-// trying again would not help.
+// trying again would not help. ErrIllegalSASLState is what it says of any login
+// where it wants none.
 func loginRefused(err error) bool {
-	return isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedSASLMechanism)
+	return isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedSASLMechanism, ErrIllegalSASLState)
 }
 
 // failed is an error of this login, which says of what broker and mechanism.
