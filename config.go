@@ -124,7 +124,9 @@ type Config struct {
 			// Mechanism defaults to PLAIN, which Validate writes here.
 			Mechanism SASLMechanism
 			// Version is SASLHandshakeV1 by default. SASLHandshakeV0 is for
-			// brokers before 1.0.
+			// brokers before 1.0. Where brokers limit how long an
+			// authentication is good for, Config.Version has to be 2.2 or
+			// later: only then do they say so, and is it renewed in time.
 			Version int16
 			// Handshake is false for the few servers that want the SASL tokens
 			// without a Kafka handshake first. Default true.
