@@ -32,7 +32,7 @@ var secretWatch struct {
 // it.
 func watchSecret(secret string) string {
 	quoted := strconv.QuoteToASCII(secret)
-	numbers := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	numbers := strings.Trim(fmt.Sprintf("%v", []byte(secret)), "[]")
 	syntax := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(secret)), "[]byte{"), "}")
 	forms := []string{
 		secret, quoted[1 : len(quoted)-1], numbers, syntax, hex.EncodeToString([]byte(secret)), url.QueryEscape(secret),
