@@ -2,7 +2,6 @@ package sarama
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -14,9 +13,9 @@ import (
 // all do so at once.
 const sessionRenewAfter = 0.8
 
-// saslRetryBackoff is between attempts to get what an authentication needs,
-// while the session before still lasts.
-const saslRetryBackoff = time.Second
+// saslRetryBackoffMax is between attempts to get what an authentication needs,
+// while the session before still lasts; less where that is not for long.
+const saslRetryBackoffMax = time.Second
 
 // session is what a broker has granted for a time by authenticating a
 // connection (KIP-368). Before its end the link authenticates again: the first
@@ -109,7 +108,7 @@ func (l *link) renew(s *session) {
 			l.fail(err)
 		}
 	}()
-	login, err := l.newLoginBefore(s.end)
+	login, err := l.newLoginDuring(s)
 	if err == nil {
 		err = l.renewBy(login, s)
 	}
@@ -134,16 +133,17 @@ func (l *link) renewBy(login *saslLogin, s *session) error {
 	return nil
 }
 
-// newLoginBefore is newLogin, tried again while the session lasts unless
-// that would not help: a server that gives tokens may be away for a moment.
-func (l *link) newLoginBefore(end time.Time) (*saslLogin, error) {
+// newLoginDuring is newLogin, tried again while the session lasts unless that
+// would not help: a server that gives tokens may be away for a moment.
+func (l *link) newLoginDuring(s *session) (*saslLogin, error) {
+	backoff := min(saslRetryBackoffMax, s.end.Sub(s.due)/5)
 	for {
 		login, err := l.newLogin(l.life)
-		if err == nil || l.err() != nil || errors.Is(err, ErrSASLAuthenticationFailed) || time.Until(end) < saslRetryBackoff {
+		if err == nil || l.err() != nil || loginRefused(err) || time.Until(s.end) < backoff {
 			return login, err
 		}
-		Logger.Printf("broker/%d trying again in %v, the session at %s ends in %v: %v\n", l.broker.id, saslRetryBackoff, l.broker.addr, time.Until(end), err)
-		timer := time.NewTimer(saslRetryBackoff)
+		Logger.Printf("broker/%d trying again in %v, the session at %s ends in %v: %v\n", l.broker.id, backoff, l.broker.addr, time.Until(s.end), err)
+		timer := time.NewTimer(backoff)
 		select {
 		case <-timer.C:
 		case <-l.dead:
