@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -145,11 +146,13 @@ func useToken(token delegationToken) func(t *testing.T, conf *sarama.Config) {
 }
 
 func (k *secureKafka) tokenRow() secureRow {
+	var token delegationToken // of all logins that are to succeed
+	var made sync.Once
 	return secureRow{
 		name: "delegation token", mechanism: "SCRAM-SHA-256", steps: 2,
 		good: func(t *testing.T, conf *sarama.Config) {
 			conf.Net.SASL.Mechanism, conf.Net.SASL.SCRAMTokenAuth = sarama.SASLTypeSCRAMSHA256, true
-			token := k.newDelegationToken(t, time.Hour)
+			made.Do(func() { token = k.newDelegationToken(t, time.Hour) })
 			useToken(token)(t, conf)
 			k.awaitLogin(t, conf)
 		},
