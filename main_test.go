@@ -25,7 +25,7 @@ type withClusters struct{ *testing.M }
 
 func (m withClusters) Run() int {
 	code := m.M.Run()
-	if !closeSharedKafka() {
+	if closed := closeSecureKafka(); !closeSharedKafka() || !closed {
 		code = max(code, 1)
 	}
 	return code

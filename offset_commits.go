@@ -93,6 +93,11 @@ func (m *offsetManager) readMail() {
 		case partitionEnd: // looked at below
 		case *commitCall:
 			m.waiting = append(m.waiting, item)
+			// A right may have been given meanwhile: whoever asks is to have a
+			// try, and not to hear that nothing is left to store.
+			for _, p := range m.parts {
+				p.rejected = nil
+			}
 		case *offsetCommit:
 			m.settle(item)
 		case *offsetsClose:
@@ -404,6 +409,11 @@ func (m *offsetManager) readLast(err error) {
 			item.release()
 		case *commitCall:
 			m.waiting = append(m.waiting, item)
+			// A right may have been given meanwhile: whoever asks is to have a
+			// try, and not to hear that nothing is left to store.
+			for _, p := range m.parts {
+				p.rejected = nil
+			}
 		}
 	}
 	m.answer(m.waiting, err)

@@ -231,7 +231,7 @@ type partitionOffsetManager struct {
 
 	// owned by parent.run
 	committed offsetPair  // as stored, as far as this manager knows
-	rejected  *offsetPair // that a broker has refused for good; nil: none
+	rejected  *offsetPair // that a broker has refused, so that only Commit tries it again; nil: none
 	failures  int         // in a row
 	endBy     time.Time   // until when marks are stored after AsyncClose; zero: run has not seen that yet
 }

@@ -300,6 +300,45 @@ func TestOffsetManagerErrors(t *testing.T) {
 	}
 }
 
+// TestCommitTriesAgainWhatWasRefused has the right to a group given only after an
+// offset was refused.
+func TestCommitTriesAgainWhatWasRefused(t *testing.T) {
+	for _, auto := range []bool{true, false} {
+		t.Run(fmt.Sprintf("auto-commit %v", auto), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGroupScript(t, 1)
+				codes := []KError{ErrGroupAuthorizationFailed, ErrGroupAuthorizationFailed}
+				g.on("OffsetCommit", fails(&codes, func(e KError) *OffsetCommitResponse {
+					r := new(OffsetCommitResponse)
+					r.AddError("t", 0, e)
+					return r
+				}))
+				conf := g.groupConf()
+				conf.Consumer.Offsets.AutoCommit.Enable = auto
+				m, client := g.offsetsOf(t, conf)
+				p := manage(t, m, 0)
+				p.MarkOffset(5, "")
+				for i, want := range []int64{0, 0, 5, 5} {
+					m.Commit()
+					time.Sleep(time.Minute)
+					if got := g.storedOffset(0); got != want {
+						t.Errorf("after Commit %d the offset %d is stored, want %d", i, got, want)
+					}
+				}
+				if n := len(g.times("OffsetCommit")); n != 3 {
+					t.Errorf("%d commits, want 3: what is stored, and what nobody asks for again, is left alone", n)
+				}
+				go func() {
+					for range p.Errors() {
+					}
+				}()
+				_ = m.Close()
+				_ = client.Close()
+			})
+		})
+	}
+}
+
 // TestOffsetManagerCloses in any order with its partitions and its client, with
 // brokers that are dead, and errors that nobody reads.
 func TestOffsetManagerCloses(t *testing.T) {

@@ -104,9 +104,10 @@ func unhurried[T any](ctx context.Context, g *saslLogin, part func(context.Conte
 }
 
 // loginRefused reports whether a broker has refused to let the client in, so that
-// trying again would not help.
+// trying again would not help. ErrIllegalSASLState is what it says of any login
+// where it wants none.
 func loginRefused(err error) bool {
-	return isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedSASLMechanism)
+	return isOneOf(err, ErrSASLAuthenticationFailed, ErrUnsupportedSASLMechanism, ErrIllegalSASLState)
 }
 
 // failed is an error of this login, which says of what broker and mechanism.

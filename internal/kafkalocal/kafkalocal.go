@@ -386,6 +386,27 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	return nil
 }
 
+// SetProperties changes settings of the broker with this index, by their full
+// names, from its next start on: see Restart.
+func (c *Cluster) SetProperties(i int, properties map[string]string) error {
+	if i < 0 || i >= len(c.nodes) {
+		return fmt.Errorf("kafkalocal: settings of broker %d: there are %d", i, len(c.nodes))
+	}
+	text, err := formatProperties(properties)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.nodes[i].propertiesPath, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return fmt.Errorf("kafkalocal: settings of broker %d: %w", i, err)
+	}
+	_, err = f.Write(text) // of two settings of a name, Java takes the last
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("kafkalocal: settings of broker %d: %w", i, err)
+	}
+	return nil
+}
+
 // Close kills all brokers, waits until they are gone and removes their data. A
 // second Close does nothing.
 func (c *Cluster) Close() error {

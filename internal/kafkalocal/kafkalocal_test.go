@@ -238,6 +238,26 @@ func TestListenersAndBrokerPropertiesReachTheBroker(t *testing.T) {
 	}
 }
 
+func TestSettingsChangeWithTheNextStart(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, Options{Properties: map[string]string{"num.partitions": "7"}})
+	noErr(t, c.SetProperties(0, map[string]string{"num.partitions": "5"}))
+	topics(t, c, "--create", "--topic", "before")
+	noErr(t, c.Restart(t.Context(), 0))
+	topics(t, c, "--create", "--topic", "after")
+	for topic, want := range map[string]string{"before": "PartitionCount: 7", "after": "PartitionCount: 5"} {
+		if out := topics(t, c, "--describe", "--topic", topic); !strings.Contains(out, want) {
+			t.Errorf("want %s:\n%s", want, out)
+		}
+	}
+	if err := c.SetProperties(1, nil); err == nil {
+		t.Error("settings of a broker that is not there are no error")
+	}
+	if err := c.SetProperties(0, map[string]string{"a b": ""}); err == nil {
+		t.Error("a name that is none is no error")
+	}
+}
+
 func errText(err error) string {
 	if err == nil {
 		return ""
