@@ -22,7 +22,9 @@ func hide(secret string) string {
 
 // printPlain prints a value whose type has no Format of its own as the verb
 // says.
-func printPlain(s fmt.State, verb rune, v any) { fmt.Fprintf(s, fmt.FormatString(s, verb), v) }
+func printPlain(s fmt.State, verb rune, v any) {
+	_, _ = fmt.Fprintf(s, fmt.FormatString(s, verb), v)
+}
 
 type plainConfig Config // has no methods
 
@@ -73,7 +75,7 @@ func (t AccessToken) Format(s fmt.State, verb rune) {
 // Format prints the request without the message, in which there may be a
 // password.
 func (r SaslAuthenticateRequest) Format(s fmt.State, _ rune) {
-	fmt.Fprintf(s, "{Version:%d SaslAuthBytes:"+hiddenFormat+"}", r.Version, len(r.SaslAuthBytes))
+	_, _ = fmt.Fprintf(s, "{Version:%d SaslAuthBytes:"+hiddenFormat+"}", r.Version, len(r.SaslAuthBytes))
 }
 
 // Format prints the response without the server's message, which helps who wants
@@ -83,12 +85,12 @@ func (r SaslAuthenticateResponse) Format(s fmt.State, _ rune) {
 	if r.ErrorMessage != nil {
 		text = *r.ErrorMessage
 	}
-	fmt.Fprintf(s, "{Version:%d Err:%d ErrorMessage:%s SaslAuthBytes:"+hiddenFormat+" SessionLifetimeMs:%d}",
+	_, _ = fmt.Fprintf(s, "{Version:%d Err:%d ErrorMessage:%s SaslAuthBytes:"+hiddenFormat+" SessionLifetimeMs:%d}",
 		r.Version, int16(r.Err), text, len(r.SaslAuthBytes), r.SessionLifetimeMs)
 }
 
 // Format prints the change without password, salt and what is derived from them.
 func (u AlterUserScramCredentialsUpsert) Format(s fmt.State, _ rune) {
-	fmt.Fprintf(s, "{Name:%s Mechanism:%v Iterations:%d Salt:"+hiddenFormat+" Password:%s}",
+	_, _ = fmt.Fprintf(s, "{Name:%s Mechanism:%v Iterations:%d Salt:"+hiddenFormat+" Password:%s}",
 		u.Name, u.Mechanism, u.Iterations, len(u.Salt), hide(strings.Repeat("x", len(u.Password)+len(u.salted))))
 }
