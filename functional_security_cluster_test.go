@@ -47,6 +47,7 @@ type secureKafka struct {
 
 	// constant after startSecureKafka
 	oidc                       *oidclocal.Server
+	realm                      *realm // nil: no KDC on this machine
 	ca, stranger               *certlocal.Authority
 	client, expired, unknown   *certlocal.Certificate // of clients; the last is the stranger's
 	plain, password, clientKey string                 // of the users "plain" and "scram", and of the OAuth client "oauth"
@@ -79,7 +80,7 @@ func closeSecureKafka() bool {
 	if secured.kafka == nil {
 		return true
 	}
-	err := errors.Join(secured.kafka.real.Close(), secured.kafka.oidc.Close())
+	err := errors.Join(secured.kafka.real.Close(), secured.kafka.closeServers())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "closing the secured cluster:", err)
 	}
@@ -102,19 +103,31 @@ func startSecureKafka(ctx context.Context) (*secureKafka, error) {
 	if k.oidc, err = oidclocal.Start(oidclocal.Options{Audience: tokenAudience, Clients: map[string]string{"oauth": k.clientKey}}); err != nil {
 		return nil, err
 	}
+	if k.realm, err = startRealm(ctx); err != nil {
+		return nil, errors.Join(err, k.closeServers())
+	}
 	options, err := k.options()
 	if err != nil {
-		return nil, errors.Join(err, k.oidc.Close())
+		return nil, errors.Join(err, k.closeServers())
 	}
 	cluster, err := kafkalocal.Start(ctx, options)
 	if err != nil {
-		return nil, errors.Join(err, k.oidc.Close())
+		return nil, errors.Join(err, k.closeServers())
 	}
 	k.site = &site{addrs: cluster.Addrs(), version: sarama.V4_3_0_0, brokers: 1, real: cluster}
 	if err := k.makeUsers(); err != nil {
-		return nil, errors.Join(err, cluster.Close(), k.oidc.Close())
+		return nil, errors.Join(err, cluster.Close(), k.closeServers())
 	}
 	return k, nil
+}
+
+// closeServers ends those that the broker and its clients ask.
+func (k *secureKafka) closeServers() error {
+	err := k.oidc.Close()
+	if k.realm != nil {
+		err = errors.Join(err, k.realm.Close())
+	}
+	return err
 }
 
 // options makes the certificates, and the listeners that have them.
@@ -127,6 +140,9 @@ func (k *secureKafka) options() (kafkalocal.Options, error) {
 		"num.network.threads": "1", "num.io.threads": "4", "connection.failed.authentication.delay.ms": "100",
 	})
 	o.JVMArgs = []string{"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=" + k.oidc.KeysURL()}
+	if k.realm != nil {
+		o.JVMArgs = append(o.JVMArgs, "-Djava.security.krb5.conf="+k.realm.ConfPath())
+	}
 	var err error
 	if k.ca, err = certlocal.NewAuthority("authority of the test"); err != nil {
 		return o, err
@@ -186,7 +202,11 @@ func (k *secureKafka) saslListeners(o *kafkalocal.Options, tlsProperties map[str
 		if strings.HasSuffix(name, "_REAUTH") {
 			p["connections.max.reauth.ms"] = strconv.FormatInt(reauthAfter.Milliseconds(), 10)
 		}
-		o.Listeners = append(o.Listeners, kafkalocal.Listener{Name: name, Protocol: protocol, Properties: p})
+		l := kafkalocal.Listener{Name: name, Protocol: protocol, Properties: p}
+		if k.realm != nil {
+			k.realm.addTo(&l)
+		}
+		o.Listeners = append(o.Listeners, l)
 	}
 }
 
@@ -211,7 +231,7 @@ func (k *secureKafka) makeUsers() error {
 	var rules []*sarama.ResourceAcls
 	for _, kind := range []sarama.AclResourceType{sarama.AclResourceTopic, sarama.AclResourceGroup, sarama.AclResourceTransactionalID} {
 		r := &sarama.ResourceAcls{Resource: sarama.Resource{ResourceType: kind, ResourceName: securityPrefix, ResourcePatternType: sarama.AclPatternPrefixed}}
-		for _, user := range []string{"plain", "odd", "changing", "scram", "oauth", "CN=mutual"} {
+		for _, user := range []string{"plain", "odd", "changing", "scram", "oauth", kerberosUser, "CN=mutual"} {
 			r.Acls = append(r.Acls, &sarama.Acl{Principal: "User:" + user, Host: "*", Operation: sarama.AclOperationAll, PermissionType: sarama.AclPermissionAllow})
 		}
 		rules = append(rules, r)

@@ -46,9 +46,9 @@ func (k *secureKafka) secureRows() []secureRow {
 		{"SASL_PLAINTEXT", listenerSASL, listenerReauth, false},
 		{"SASL_SSL", listenerSASLTLS, listenerReauthTLS, true},
 	} {
-		for _, row := range []secureRow{
+		for _, row := range append(k.kerberosRows(),
 			k.plainRow(), k.scramRow(sarama.SASLTypeSCRAMSHA256), k.scramRow(sarama.SASLTypeSCRAMSHA512), k.tokenRow(), k.oauthRow(),
-		} {
+		) {
 			row.name += " over " + over.name
 			row.listener, row.reauth = over.listener, over.reauth
 			good := row.good
