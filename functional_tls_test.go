@@ -19,7 +19,7 @@ func TestFunctionalTLS(t *testing.T) {
 	t.Parallel()
 	skipWithoutKafka(t)
 	ca, other := testtls.New(t, "ca"), testtls.New(t, "other")
-	broker, client, stranger := ca.Issue(t, "127.0.0.1", "localhost"), ca.Issue(t, "client"), other.Issue(t, "client")
+	broker, client, stranger := ca.Issue(t, "127.0.0.1", "localhost"), ca.Issue(t), other.Issue(t)
 	ssl := func(name, clientAuth string) kafkalocal.Listener {
 		return kafkalocal.Listener{Name: name, Protocol: "SSL", Properties: map[string]string{
 			"ssl.keystore.type": "PEM", "ssl.keystore.certificate.chain": string(broker.Cert), "ssl.keystore.key": string(broker.Key),

@@ -185,7 +185,7 @@ func fetch(ctx context.Context, mvn, work, version string) error {
 	if err != nil {
 		return fmt.Errorf("kafkalocal: start Maven: %w", err)
 	}
-	if err := p.wait(ctx); err != nil {
+	if err := p.Wait(ctx); err != nil {
 		return fmt.Errorf("kafkalocal: Maven could not fetch Kafka %s: %w\n%s", version, err, tail(logPath))
 	}
 	return nil

@@ -23,6 +23,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/IBM/sarama/internal/childproc"
 )
 
 // DefaultVersion is the Kafka that Start runs when Options.Version is empty.
@@ -95,8 +97,8 @@ type node struct {
 	reserved       []*reservedPort
 
 	// Cluster.mu guards
-	proc   *process // nil when none was started or it is known to have ended
-	busy   bool     // a Restart is under way
+	proc   *childproc.Process // nil when none was started or it is known to have ended
+	busy   bool               // a Restart is under way
 	paused bool
 	killed time.Time // when Kill ended the process; zero if it did not
 }
@@ -278,10 +280,10 @@ func (c *Cluster) Kill(i int) error {
 	if err != nil {
 		return err
 	}
-	if err := p.kill(); err != nil {
+	if err := p.Kill(); err != nil {
 		return fmt.Errorf("kafkalocal: kill broker %d: %w", i, err)
 	}
-	<-p.done
+	<-p.Done()
 	c.mu.Lock()
 	c.nodes[i].killed = time.Now()
 	c.mu.Unlock()
@@ -295,15 +297,15 @@ func (c *Cluster) Stop(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	if err := p.terminate(); err != nil {
+	if err := p.Terminate(); err != nil {
 		return fmt.Errorf("kafkalocal: stop broker %d: %w", i, err)
 	}
 	select {
-	case <-p.done:
+	case <-p.Done():
 		return nil
 	case <-ctx.Done():
-		_ = p.kill()
-		<-p.done
+		_ = p.Kill()
+		<-p.Done()
 		return fmt.Errorf("kafkalocal: broker %d did not stop in time and was killed: %w", i, ctx.Err())
 	}
 }
@@ -315,9 +317,9 @@ func (c *Cluster) Pause(i int) error { return c.setPaused(i, true) }
 func (c *Cluster) Resume(i int) error { return c.setPaused(i, false) }
 
 func (c *Cluster) setPaused(i int, paused bool) error {
-	verb, send := "resume", (*process).resume
+	verb, send := "resume", (*childproc.Process).Resume
 	if paused {
-		verb, send = "pause", (*process).pause
+		verb, send = "pause", (*childproc.Process).Pause
 	}
 	p, err := c.running(i, verb)
 	if err != nil {
@@ -360,7 +362,7 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 		n.busy = false
 		c.mu.Unlock()
 	}()
-	if old != nil && !old.ended() {
+	if old != nil && !old.Ended() {
 		if err := c.Kill(i); err != nil {
 			return err
 		}
@@ -416,7 +418,7 @@ func (c *Cluster) Close() error {
 		return nil
 	}
 	c.closed = true
-	var procs []*process
+	var procs []*childproc.Process
 	for _, n := range c.nodes {
 		if n.proc != nil {
 			procs = append(procs, n.proc)
@@ -424,10 +426,10 @@ func (c *Cluster) Close() error {
 	}
 	c.mu.Unlock()
 	for _, p := range procs {
-		_ = p.kill()
+		_ = p.Kill()
 	}
 	for _, p := range procs {
-		<-p.done
+		<-p.Done()
 	}
 	for _, n := range c.nodes {
 		for _, r := range n.reserved {
@@ -457,22 +459,22 @@ func (c *Cluster) launch(n *node) error {
 	}
 	c.mu.Unlock()
 	if closed {
-		_ = p.kill()
-		<-p.done
+		_ = p.Kill()
+		<-p.Done()
 		return fmt.Errorf("kafkalocal: start broker %d: the cluster is closed", n.Index)
 	}
 	return nil
 }
 
 // running gives the broker's live process, for an action with this name.
-func (c *Cluster) running(i int, verb string) (*process, error) {
+func (c *Cluster) running(i int, verb string) (*childproc.Process, error) {
 	if i < 0 || i >= len(c.nodes) {
 		return nil, fmt.Errorf("kafkalocal: %s broker %d: there are %d", verb, i, len(c.nodes))
 	}
 	c.mu.Lock()
 	p := c.nodes[i].proc
 	c.mu.Unlock()
-	if p == nil || p.ended() {
+	if p == nil || p.Ended() {
 		return nil, fmt.Errorf("kafkalocal: %s broker %d: it is not running", verb, i)
 	}
 	return p, nil
@@ -484,7 +486,7 @@ func (c *Cluster) answering() []*node {
 	defer c.mu.Unlock()
 	var nodes []*node
 	for _, n := range c.nodes {
-		if n.proc != nil && !n.proc.ended() && !n.paused {
+		if n.proc != nil && !n.proc.Ended() && !n.paused {
 			nodes = append(nodes, n)
 		}
 	}

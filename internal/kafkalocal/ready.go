@@ -42,9 +42,9 @@ func (c *Cluster) awaitReady(ctx context.Context, n *node, wanted []*node) error
 			return nil
 		}
 		select {
-		case <-p.done:
+		case <-p.Done():
 			return fmt.Errorf("kafkalocal: broker %d (Kafka %s) ended before it was ready: %w; the end of its log:\n%s",
-				n.Index, c.version, errors.Join(p.err, err), tail(n.logPath))
+				n.Index, c.version, errors.Join(p.Err(), err), tail(n.logPath))
 		case <-ctx.Done():
 			return fmt.Errorf("kafkalocal: broker %d (Kafka %s) is not ready: %w: %w; the end of its log:\n%s",
 				n.Index, c.version, ctx.Err(), err, tail(n.logPath))

@@ -7,12 +7,6 @@ import (
 	"syscall"
 )
 
-// childAttributes have the kernel kill the child when this process dies, in
-// whatever way: a test that panics or times out leaves no broker behind.
-func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
-
 // reservedPort keeps a port of 127.0.0.1 for a broker, also while that is down.
 type reservedPort struct {
 	addr string

@@ -2,13 +2,7 @@
 
 package kafkalocal
 
-import (
-	"net"
-	"syscall"
-)
-
-// childAttributes are none: only Linux can tie a child's life to its parent's.
-func childAttributes() *syscall.SysProcAttr { return nil }
+import "net"
 
 // reservedPort is a port of 127.0.0.1 that was free when it was asked for.
 type reservedPort struct {

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-func (p *process) pause() error  { return p.signal(syscall.SIGSTOP) }
-func (p *process) resume() error { return p.signal(syscall.SIGCONT) }
-
 // lockFile waits until this process alone holds the file. The system lets go of
 // it when the process dies.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {

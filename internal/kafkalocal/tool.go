@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/IBM/sarama/internal/childproc"
 )
 
 // ToolOptions says what StartTool runs.
@@ -26,7 +28,7 @@ type ToolOptions struct {
 // RunningTool is a tool that StartTool has started. Its methods may be called
 // from any goroutine.
 type RunningTool struct {
-	p *process // constant
+	p *childproc.Process // constant
 }
 
 // StartTool starts a class of the command-line tools of this version of Kafka.
@@ -45,7 +47,7 @@ func StartTool(ctx context.Context, version string, o ToolOptions) (*RunningTool
 	jvm = append(jvm, o.JVMArgs...)
 	cmd := exec.Command(java, toolArgs(libs, jvm, o.Class, o.Args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
-	p, err := runProcess(cmd)
+	p, err := childproc.Run(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("kafkalocal: start %s: %w", o.Class, err)
 	}
@@ -53,15 +55,15 @@ func StartTool(ctx context.Context, version string, o ToolOptions) (*RunningTool
 }
 
 // Signal sends a signal. It is no error when the tool has ended.
-func (r *RunningTool) Signal(s os.Signal) error { return r.p.signal(s) }
+func (r *RunningTool) Signal(s os.Signal) error { return r.p.Signal(s) }
 
 // Done is closed when the tool has ended and all that it wrote is with the
 // writers.
-func (r *RunningTool) Done() <-chan struct{} { return r.p.done }
+func (r *RunningTool) Done() <-chan struct{} { return r.p.Done() }
 
 // Wait returns what the tool ended with, an *exec.ExitError unless its status
 // is 0. It kills the tool when the context ends.
-func (r *RunningTool) Wait(ctx context.Context) error { return r.p.wait(ctx) }
+func (r *RunningTool) Wait(ctx context.Context) error { return r.p.Wait(ctx) }
 
 // Tool runs a class of Kafka's command-line tools, such as
 // org.apache.kafka.tools.TopicCommand, with this standard input (nil is none)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/IBM/sarama/internal/childproc"
 )
 
 // Kafka before 3.3 has no KRaft to rely on: its brokers meet at a ZooKeeper,
@@ -26,7 +28,7 @@ type zookeeper struct {
 	addr     string
 	logPath  string
 	reserved *reservedPort
-	proc     *process
+	proc     *childproc.Process
 }
 
 // needsZooKeeper tells whether a version of Kafka has no KRaft that serves here.
@@ -83,8 +85,8 @@ func (z *zookeeper) await(ctx context.Context) error {
 			return conn.Close()
 		}
 		select {
-		case <-z.proc.done:
-			return fmt.Errorf("kafkalocal: ZooKeeper ended before it was ready: %w; the end of its log:\n%s", errors.Join(z.proc.err, err), tail(z.logPath))
+		case <-z.proc.Done():
+			return fmt.Errorf("kafkalocal: ZooKeeper ended before it was ready: %w; the end of its log:\n%s", errors.Join(z.proc.Err(), err), tail(z.logPath))
 		case <-ctx.Done():
 			return fmt.Errorf("kafkalocal: ZooKeeper is not ready: %w: %w; the end of its log:\n%s", ctx.Err(), err, tail(z.logPath))
 		case <-tick.C:
@@ -95,8 +97,8 @@ func (z *zookeeper) await(ctx context.Context) error {
 // close ends the process.
 func (z *zookeeper) close() {
 	if z.proc != nil {
-		_ = z.proc.kill()
-		<-z.proc.done
+		_ = z.proc.Kill()
+		<-z.proc.Done()
 	}
 	z.reserved.release()
 }

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/IBM/sarama/internal/childproc"
 )
 
 // DefaultRealm is the realm that Start sets up when Options.Realm is empty.
@@ -63,7 +65,7 @@ type KDC struct {
 	dir   string
 	addr  string
 	env   []string
-	proc  *process
+	proc  *childproc.Process
 
 	// mu guards
 	mu     sync.Mutex
@@ -163,7 +165,7 @@ func (k *KDC) launch(ctx context.Context) error {
 	}
 	cmd := exec.Command(path, "-n", "-r", k.realm)
 	cmd.Env, cmd.Dir = k.env, k.dir
-	k.proc, err = startProcess(cmd, k.path("krb5kdc.out"))
+	k.proc, err = childproc.Log(cmd, k.path("krb5kdc.out"))
 	if err != nil {
 		return err
 	}
@@ -176,10 +178,10 @@ func (k *KDC) launch(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-k.proc.done:
-			return fmt.Errorf("it has ended: %w", errors.Join(k.proc.err, errors.New("its log follows")))
+		case <-k.proc.Done():
+			return fmt.Errorf("it has ended: %w", errors.Join(k.proc.Err(), errors.New("its log follows")))
 		case <-ctx.Done():
-			k.proc.end(0)
+			end(k.proc, 0)
 			return ctx.Err()
 		}
 	}
@@ -351,7 +353,7 @@ func (k *KDC) run(ctx context.Context, stdin, name string, args ...string) (stri
 // its address.
 func (k *KDC) Stop() {
 	if k.proc != nil {
-		k.proc.end(stopTimeout)
+		end(k.proc, stopTimeout)
 	}
 }
 
