@@ -26,16 +26,24 @@ const saslRetryBackoffMax = time.Second
 type session struct {
 	// constant
 	due, hold, end time.Time
+	earliest       time.Time     // when the broker takes another authentication
 	renewed        chan struct{} // closed when the link's session is another one
 
 	// atomic, any goroutine
 	renewing atomic.Bool
 }
 
-func newSession(since time.Time, lifetime time.Duration) *session {
+// sessionApart is how far apart a broker wants the authentications of one
+// connection to begin. It takes one that comes after the end of a session.
+const sessionApart = time.Second
+
+// newSession is a session that was asked for at one time and granted at another:
+// the broker has begun to count between these.
+func newSession(asked, granted time.Time, lifetime time.Duration) *session {
 	due := time.Duration((sessionRenewAfter + 0.1*rand.Float64()) * float64(lifetime))
 	return &session{
-		due: since.Add(due), hold: since.Add((due + lifetime) / 2), end: since.Add(lifetime), renewed: make(chan struct{}),
+		due: asked.Add(due), hold: asked.Add((due + lifetime) / 2), end: asked.Add(lifetime),
+		earliest: granted.Add(sessionApart), renewed: make(chan struct{}),
 	}
 }
 
@@ -48,12 +56,12 @@ func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
 	if login.version == SASLHandshakeV0 {
 		return login.runBare(ctx, conn)
 	}
-	since := time.Now()
+	asked := time.Now()
 	lifetime, err := login.run(ctx, l.asker(conn))
 	if err != nil {
 		return err
 	}
-	l.authenticated(since, lifetime)
+	l.authenticated(asked, lifetime)
 	return nil
 }
 
@@ -68,12 +76,12 @@ func (l *link) asker(conn net.Conn) asker {
 }
 
 // authenticated notes how long the broker lets the link go on.
-func (l *link) authenticated(since time.Time, lifetime time.Duration) {
+func (l *link) authenticated(asked time.Time, lifetime time.Duration) {
 	if lifetime == 0 {
 		l.session.Store(nil)
 		return
 	}
-	s := newSession(since, lifetime)
+	s := newSession(asked, time.Now(), lifetime)
 	l.session.Store(s)
 	DebugLogger.Printf("broker/%d session of %v at %s, to be renewed in %v\n", l.broker.id, lifetime, l.broker.addr, time.Until(s.due))
 }
@@ -104,6 +112,9 @@ func (l *link) sessionWait() <-chan struct{} {
 func (l *link) renew(s *session) {
 	login, err := l.newLoginDuring(s)
 	if err == nil {
+		err = l.pause(time.Until(s.earliest))
+	}
+	if err == nil {
 		err = l.renewBy(login, s)
 	}
 	if err != nil {
@@ -119,13 +130,13 @@ func (l *link) renewBy(login *saslLogin, s *session) error {
 		return err
 	}
 	defer func() { <-l.turn }()
-	since := time.Now()
+	asked := time.Now()
 	lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
 	if err != nil {
 		l.fail(err)
 		return err
 	}
-	l.authenticated(since, lifetime)
+	l.authenticated(asked, lifetime)
 	close(s.renewed)
 	return nil
 }
@@ -140,13 +151,21 @@ func (l *link) newLoginDuring(s *session) (*saslLogin, error) {
 			return login, err
 		}
 		Logger.Printf("broker/%d trying again in %v, the session at %s ends in %v: %v\n", l.broker.id, backoff, l.broker.addr, time.Until(s.end), err)
-		timer := time.NewTimer(backoff)
-		select {
-		case <-timer.C:
-		case <-l.dead:
-			timer.Stop()
-			return nil, l.err()
+		if err := l.pause(backoff); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// pause waits, unless the link ends.
+func (l *link) pause(wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-l.dead:
+		return l.err()
 	}
 }
 

@@ -424,7 +424,7 @@ func TestSessionTimes(t *testing.T) {
 			seen := make(map[time.Duration]bool)
 			for range 100 {
 				now := time.Now()
-				s := newSession(now, lifetime)
+				s := newSession(now, now, lifetime)
 				due, hold, end := s.due.Sub(now), s.hold.Sub(now), s.end.Sub(now)
 				if due < lifetime*8/10 || due > lifetime*9/10 || hold <= due || hold > lifetime*95/100+1 || end != lifetime {
 					t.Errorf("due %v, hold %v, end %v", due, hold, end)
@@ -441,4 +441,52 @@ func TestSessionTimes(t *testing.T) {
 			t.Errorf("%d ms are %v", ms, got)
 		}
 	}
+}
+
+// TestSessionsAreNotRenewedTooOften: Kafka refuses a client that begins to
+// authenticate again within a second. Requests wait for the renewal of a session
+// that ends sooner.
+func TestSessionsAreNotRenewedTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lifetimes atomic.Int64
+		lifetimes.Store(300)
+		n := newSASLBroker(func(string) *SaslAuthenticateResponse {
+			return &SaslAuthenticateResponse{SaslAuthBytes: []byte{}, SessionLifetimeMs: lifetimes.Load()}
+		}, SASLTypeOAuth)
+		conf := n.config()
+		var logins []time.Time
+		conf.Net.SASL.Enable, conf.Net.SASL.Mechanism = true, SASLTypeOAuth
+		conf.Net.SASL.TokenProvider = tokenOf("t", nil)
+		answer := n.answer
+		n.answer = func(said string) *SaslAuthenticateResponse {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			logins = append(logins, time.Now())
+			return answer(said)
+		}
+		b := NewBroker("broker:9092")
+		_ = b.Open(conf)
+		defer func() { _ = b.Close() }()
+		start := time.Now()
+		for time.Since(start) < 20*time.Second {
+			if _, err := b.GetMetadata(&MetadataRequest{Version: 9}); err != nil {
+				t.Fatalf("after %v: %v", time.Since(start), err)
+			}
+			n.mu.Lock()
+			last := logins[len(logins)-1]
+			n.mu.Unlock()
+			if since := time.Since(last); since > 285*time.Millisecond {
+				t.Errorf("a request %v after the login", since)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		for i := range logins[1:] {
+			if apart := logins[i+1].Sub(logins[i]); apart < time.Second || apart > 1100*time.Millisecond {
+				t.Errorf("logins %v apart", apart)
+			}
+		}
+		if len(logins) < 18 {
+			t.Errorf("%d logins", len(logins))
+		}
+	})
 }

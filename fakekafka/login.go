@@ -15,6 +15,10 @@ import (
 // mechanisms are those that a connection may authenticate by.
 var mechanisms = []string{sarama.SASLTypePlaintext, sarama.SASLTypeSCRAMSHA256, sarama.SASLTypeSCRAMSHA512}
 
+// loginsApart is how far apart a client has to begin to authenticate again, as
+// Kafka wants it.
+const loginsApart = time.Second
+
 // login is how far a connection's authentication has come. It is owned by the
 // connection's run.
 type login struct {
@@ -25,6 +29,7 @@ type login struct {
 	bare      bool      // the next frame is a token without a request around it
 	scram     *scram    // under way
 	ends      time.Time // of the session; zero: it does not
+	again     time.Time // when the client began to authenticate again; zero: it has not
 }
 
 // admit says whether a request may be made now. Before it has authenticated, or
@@ -51,9 +56,13 @@ func (c *conn) saslHandshake(r *Request) (any, error) {
 	case r.reply.Err != sarama.ErrNoError:
 		resp.Err = r.reply.Err
 		return resp, nil
-	case !c.login.required || c.login.done && c.login.ends.IsZero() || c.login.mechanism != "":
+	case !c.login.required || c.login.done && c.login.ends.IsZero() || c.login.mechanism != "",
+		c.login.done && time.Since(c.login.again) < loginsApart:
 		resp.Err = sarama.ErrIllegalSASLState
 		return resp, nil
+	}
+	if c.login.done {
+		c.login.again = time.Now()
 	}
 	resp.EnabledMechanisms = slices.Clone(mechanisms)
 	if !slices.Contains(mechanisms, req.Mechanism) {

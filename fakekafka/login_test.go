@@ -58,7 +58,7 @@ func TestSaslMechanisms(t *testing.T) {
 // TestSaslSessionsEnd: who does not authenticate again is hung up on.
 func TestSaslSessionsEnd(t *testing.T) {
 	opts := one()
-	opts.Users, opts.SessionLifetime = map[string]string{"ann": "secret", "bob": "hidden"}, 300*time.Millisecond
+	opts.Users, opts.SessionLifetime = map[string]string{"ann": "secret", "bob": "hidden"}, 1100*time.Millisecond
 	cluster := fakekafka.New(t, opts)
 	plain := []byte{0, 5, 'P', 'L', 'A', 'I', 'N'}
 	token := append([]byte{0, 0, 0, 11}, "\x00ann\x00secret"...)
@@ -71,11 +71,11 @@ func TestSaslSessionsEnd(t *testing.T) {
 		wantErr(t, errOf(exchange(t, c, frame(17, 1, 1, plain...))), sarama.ErrNoError)
 		answer := exchange(t, c, frame(36, 1, 1, token...))
 		wantErr(t, errOf(answer), sarama.ErrNoError)
-		if lifetime := binary.BigEndian.Uint64(answer[len(answer)-8:]); lifetime != 300 {
+		if lifetime := binary.BigEndian.Uint64(answer[len(answer)-8:]); lifetime != 1100 {
 			t.Errorf("a session of %d ms", lifetime)
 		}
 		exchange(t, c, metadata)
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(1200 * time.Millisecond)
 	}
 	_, err := c.Write(metadata)
 	must(t, err)
@@ -95,6 +95,12 @@ func TestSaslSessionsEnd(t *testing.T) {
 	exchange(t, c, frame(17, 1, 1, plain...))
 	wantErr(t, errOf(exchange(t, c, frame(36, 1, 1, other...))), sarama.ErrSASLAuthenticationFailed)
 	wantClosed(t, c)
+
+	c = rawConn(t, cluster, 1) // a second time too soon
+	for _, want := range []sarama.KError{sarama.ErrNoError, sarama.ErrNoError, sarama.ErrIllegalSASLState} {
+		wantErr(t, errOf(exchange(t, c, frame(17, 1, 1, plain...))), want)
+		exchange(t, c, frame(36, 1, 1, token...))
+	}
 }
 
 func TestSaslStates(t *testing.T) {

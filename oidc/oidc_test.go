@@ -150,21 +150,46 @@ func TestTokensAreRefreshedBeforeTheyExpire(t *testing.T) {
 			t.Errorf("asked %d times after 79 s", n)
 		}
 		time.Sleep(2 * time.Second)
+		var all sync.WaitGroup
 		for range 10 {
-			wantToken(t, p, "t1") // and does not wait
+			all.Go(func() { wantToken(t, p, "t2") }) // one fetch is enough for all
 		}
-		time.Sleep(2 * time.Second)
-		wantToken(t, p, "t2")
+		all.Wait()
 		if n := e.asked.Load(); n != 2 {
 			t.Errorf("asked %d times", n)
 		}
-		time.Sleep(97 * time.Second) // nobody has asked meanwhile: it is not served any more
+		time.Sleep(100 * time.Second) // nobody has asked meanwhile: it is not served any more
 		wantToken(t, p, "t3")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := e.asked.Load(); n != 3 {
 			t.Errorf("an idle provider has asked: %d", n)
 		}
+	})
+}
+
+// What takes longer is not waited for while there is a token, also by none who
+// comes later.
+func TestSlowRefreshHoldsUpNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{handle: func(n int, w http.ResponseWriter, _ *http.Request) {
+			if n > 1 {
+				time.Sleep(4 * time.Second)
+			}
+			give(w, fmt.Sprint("t", n), 100*time.Second)
+		}}
+		p := provider(t, e, nil)
+		wantToken(t, p, "t1")
+		time.Sleep(81 * time.Second)
+		for _, want := range []time.Duration{2 * time.Second, 0, 0} {
+			start := time.Now()
+			wantToken(t, p, "t1")
+			if took := time.Since(start); took != want {
+				t.Errorf("took %v, want %v", took, want)
+			}
+		}
+		time.Sleep(3 * time.Second)
+		wantToken(t, p, "t2")
 	})
 }
 

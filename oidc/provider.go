@@ -20,8 +20,10 @@ var ErrClosed = errors.New("oidc: the provider is closed")
 // be called from any goroutine.
 //
 // A token is served from memory until shortly before it expires. From 80 % of
-// its life on, whoever asks starts one fetch of the next in the background.
-// There is no goroutine while nobody asks.
+// its life on, whoever asks starts one fetch of the next in the background, and
+// gets that if it is there within two seconds: brokers end sessions with the
+// token, and who renews one is not served by what is about to expire. There is
+// no goroutine while nobody asks.
 type Provider struct {
 	// constant after New
 	conf   Config
@@ -53,6 +55,7 @@ type fetch struct {
 	// constant
 	cancel     context.CancelFunc
 	background bool
+	begun      time.Time
 	done       chan struct{} // closed when token or err is set
 
 	// constant once done is closed
@@ -103,16 +106,31 @@ func (p *Provider) TokenContext(ctx context.Context) (*sarama.AccessToken, error
 		return p.access(t), err
 	}
 	defer p.leave(f)
+	var late <-chan time.Time
+	if t.value != "" {
+		timer := time.NewTimer(time.Until(f.begun.Add(refreshPatience)))
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-f.done:
+	case <-late:
+		return p.access(t), nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("oidc: getting a token: %w", context.Cause(ctx))
+	}
+	if f.err != nil && t.valid(time.Now()) {
+		return p.access(t), nil
 	}
 	if f.err != nil {
 		return nil, f.err
 	}
 	return p.access(f.token), nil
 }
+
+// refreshPatience is how long the next token is waited for from the beginning of
+// its fetch on, while the one before is still good.
+const refreshPatience = 2 * time.Second
 
 // access is a token as the client wants it; it is the caller's.
 func (p *Provider) access(t token) *sarama.AccessToken {
@@ -123,7 +141,7 @@ func (p *Provider) access(t token) *sarama.AccessToken {
 }
 
 // lookUp returns the token there is, or a fetch to wait for, which leave has to
-// follow.
+// follow, or both.
 func (p *Provider) lookUp(now time.Time) (*fetch, token, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +152,10 @@ func (p *Provider) lookUp(now time.Time) (*fetch, token, error) {
 		if !now.Before(p.token.refresh) && p.fetching == nil && !now.Before(p.notBefore) {
 			p.startLocked(true)
 		}
-		return nil, p.token, nil
+		if p.fetching != nil {
+			p.fetching.waiting++
+		}
+		return p.fetching, p.token, nil
 	}
 	if p.fetching == nil {
 		p.startLocked(false)
@@ -145,7 +166,7 @@ func (p *Provider) lookUp(now time.Time) (*fetch, token, error) {
 
 func (p *Provider) startLocked(background bool) {
 	ctx, cancel := context.WithTimeoutCause(p.ctx, p.conf.RetryTimeout, errRetryTimeout)
-	f := &fetch{cancel: cancel, background: background, done: make(chan struct{})}
+	f := &fetch{cancel: cancel, background: background, begun: time.Now(), done: make(chan struct{})}
 	p.fetching = f
 	p.running.Go(func() { p.run(ctx, f) })
 }
