@@ -44,7 +44,7 @@ func dialBroker(ctx context.Context, conf *Config, b *Broker) (net.Conn, error) 
 // dialProxy dials through a user's dialer, which may know no context, or not
 // heed it.
 func dialProxy(ctx context.Context, calls userCalls, d proxy.Dialer, addr string) (net.Conn, error) {
-	if d == nil {
+	if own, is := d.(*ProxyDialer); d == nil || is && own == nil {
 		return nil, ConfigurationError("Net.Proxy.Enable is true, but Net.Proxy.Dialer is nil")
 	}
 	dial := d.Dial
@@ -136,7 +136,10 @@ func NewProxyDialer(proxyURL string) (*ProxyDialer, error) {
 	case d.scheme == "https":
 		d.tls = tlsConfigFor(nil, d.host)
 	case d.scheme != "http":
-		return d, d.useSOCKS()
+		if err := d.useSOCKS(); err != nil {
+			return nil, err
+		}
+		return d, nil
 	}
 	if strings.Contains(d.user, ":") {
 		return nil, errProxyURL("has a user with a colon, which basic authentication cannot send")

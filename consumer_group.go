@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ConsumerGroup is one member of a group whose members divide the partitions
@@ -168,6 +169,8 @@ type groupMember struct {
 	lane     memberLane
 	userData []byte // what the last assignment brought along, for the next join
 	reason   error  // why the last session ended
+
+	notBefore time.Time // the next session, after a right was wanting; zero: at once
 }
 
 // NewConsumerGroup makes a member of a group, and a client for it, see
@@ -321,16 +324,44 @@ func (g *consumerGroup) consume(ctx context.Context, sub subscription, handler C
 	until, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(g.life, func() { cancel(ErrClosedConsumerGroup) })()
-	s, err := g.begin(until, sub, handler)
+	err := g.awaitRight(until)
+	if err == nil {
+		var s *consumerGroupSession
+		if s, err = g.begin(until, sub, handler); err == nil {
+			err = s.consume()
+			g.noteRefusal(g.member.reason)
+			return err
+		}
+	}
 	switch {
-	case err == nil:
-		return s.consume()
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case g.life.Err() != nil:
 		return ErrClosedConsumerGroup
 	}
+	g.noteRefusal(err)
 	return err
+}
+
+// noteRefusal has the next session wait if this is what ended one, or kept it
+// from beginning, and is the want of a right. Who calls Consume in a loop would
+// else have the whole group rebalance as fast as brokers answer.
+func (g *consumerGroup) noteRefusal(err error) {
+	g.member.notBefore = time.Time{}
+	if isOneOf(err, ErrTopicAuthorizationFailed, ErrGroupAuthorizationFailed, ErrClusterAuthorizationFailed) {
+		retry := &g.conf.Consumer.Group.Rebalance.Retry
+		g.member.notBefore = time.Now().Add(retryBackoff(g.conf, retry.Backoff, nil, 1, 1, retry.Max))
+	}
+}
+
+// awaitRight waits for that.
+func (g *consumerGroup) awaitRight(ctx context.Context) error {
+	wait := time.Until(g.member.notBefore)
+	if wait <= 0 {
+		return nil
+	}
+	Logger.Printf("consumergroup/%s begins again in %v: the last time it lacked a right\n", g.id, wait)
+	return sleepIn(ctx, wait)
 }
 
 // begin joins the group. until ends it, and the session with it.

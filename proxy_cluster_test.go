@@ -472,6 +472,24 @@ func TestDialersThatMisbehave(t *testing.T) {
 	}
 }
 
+// So does the dialer of a URL that could not be used, where nobody looked at the
+// error: there is a type in the interface and nothing else.
+func TestProxyDialerThatIsNil(t *testing.T) {
+	for _, url := range []string{"ftp://proxy:21", "http://us%3Aer:password@proxy:3128", "socks5://" + strings.Repeat("u", 256) + "@proxy"} {
+		dialer, err := sarama.NewProxyDialer(url)
+		if err == nil || dialer != nil {
+			t.Errorf("%s: %v, %v", url, dialer, err)
+		}
+	}
+	conf := clusterConfig()
+	conf.Metadata.Retry.Backoff = time.Hour
+	conf.Net.Proxy.Enable, conf.Net.Proxy.Dialer = true, (*sarama.ProxyDialer)(nil)
+	_, err := sarama.NewClient([]string{"b:9092"}, conf)
+	if !errors.As(err, new(sarama.ConfigurationError)) || !strings.Contains(err.Error(), "Net.Proxy.Dialer is nil") {
+		t.Error(err)
+	}
+}
+
 // A proxy without a dialer passes Validate, as it always has, and fails at the
 // first dial, once.
 func TestProxyWithoutADialer(t *testing.T) {

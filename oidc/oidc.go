@@ -17,6 +17,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -225,9 +226,11 @@ func (c Config) errorOf(e *oauth2.RetrieveError) *Error {
 
 const cleanMaxBytes = 300
 
-// clean is what a provider says, without the secret, should it repeat it.
+// clean is what a provider says, without the secret, should it repeat it, be it
+// as the request has it.
 func (c Config) clean(text string) string {
-	for _, secret := range []string{c.ClientSecret, url.QueryEscape(c.ClientSecret)} {
+	inHeader := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ClientID) + ":" + url.QueryEscape(c.ClientSecret)))
+	for _, secret := range []string{inHeader, c.ClientSecret, url.QueryEscape(c.ClientSecret)} {
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}
 	if len(text) > cleanMaxBytes {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"go.uber.org/goleak"
 
@@ -191,6 +192,43 @@ func TestSlowRefreshHoldsUpNobodyForLong(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		wantToken(t, p, "t2")
 	})
+}
+
+// slept is a time by whose wall clock d has passed, and by whose monotonic clock
+// nothing.
+func slept(t *testing.T, from time.Time, d time.Duration) time.Time {
+	t.Helper()
+	now := from
+	(*struct{ wall uint64 })(unsafe.Pointer(&now)).wall += uint64(d/time.Second) << 30
+	if now.Sub(from) != 0 || now.Round(0).Sub(from.Round(0)) != d {
+		t.Fatalf("a time is not laid out as it was: %v, %v", from, now)
+	}
+	return now
+}
+
+// A token does not outlive the sleep of a machine, during which the monotonic
+// clock stands still, nor a wall clock that is set back.
+func TestTokensExpireByEitherClock(t *testing.T) {
+	e := &endpoint{handle: func(n int, w http.ResponseWriter, _ *http.Request) { give(w, fmt.Sprint("t", n), time.Hour) }}
+	p := provider(t, e, nil)
+	wantToken(t, p, "t1")
+	for name, now := range map[string]time.Time{
+		"slept":    slept(t, time.Now(), 2*time.Hour),
+		"set back": slept(t, time.Now().Add(2*time.Hour), -30*24*time.Hour),
+	} {
+		p.mu.Lock()
+		if p.token.valid(now) {
+			t.Errorf("%s: the token is valid at %v, though it expires at %v", name, now, p.token.expiry)
+		}
+		p.mu.Unlock()
+	}
+	if f, _, err := p.lookUp(slept(t, time.Now(), 2*time.Hour)); f == nil || err != nil {
+		t.Errorf("an expired token is served: %v, %v", f, err)
+	} else {
+		<-f.done
+		p.leave(f)
+	}
+	wantToken(t, p, "t2")
 }
 
 // While the provider fails, the token there is serves until it expires.
@@ -370,6 +408,7 @@ func TestPermanentFailuresAreReturnedAtOnce(t *testing.T) {
 		"expired":         {func(w http.ResponseWriter) { fmt.Fprintf(w, `{"access_token":%q}`, jwt(-1)) }, []string{"expired already"}},
 		"too large":       {func(w http.ResponseWriter) { fmt.Fprint(w, strings.Repeat(" ", answerMaxBytes+1)) }, []string{"larger than"}},
 		"says the secret": {func(w http.ResponseWriter) { refuse(w, 401, secret, "no "+url.QueryEscape(secret)+" and "+secret) }, []string{"no [secret] and [secret]"}},
+		"says the header": {func(w http.ResponseWriter) { refuse(w, 401, "x", "no Basic "+headerOf("client", secret)) }, []string{"no Basic [secret]"}},
 		"a long story":    {func(w http.ResponseWriter) { refuse(w, 401, "x", strings.Repeat("y", 5000)) }, []string{"yyy..."}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -394,9 +433,14 @@ func TestPermanentFailuresAreReturnedAtOnce(t *testing.T) {
 	}
 }
 
+// headerOf is what the request's header has.
+func headerOf(id, secret string) string {
+	return base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id) + ":" + url.QueryEscape(secret)))
+}
+
 func wantNoSecret(t *testing.T, text string) {
 	t.Helper()
-	for _, form := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), fmt.Sprintf("%x", secret)} {
+	for _, form := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), headerOf("client", secret), fmt.Sprintf("%x", secret)} {
 		if strings.Contains(text, form) {
 			t.Errorf("the secret is in %q", text)
 		}

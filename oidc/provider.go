@@ -48,7 +48,11 @@ type token struct {
 	expiry  time.Time // from when on it is not served
 }
 
-func (t token) valid(now time.Time) bool { return t.value != "" && now.Before(t.expiry) }
+func (t token) valid(now time.Time) bool { return t.value != "" && before(now, t.expiry) }
+
+// before compares by both clocks: the monotonic one may stand still while the
+// machine sleeps, and the other one may be set back.
+func before(now, then time.Time) bool { return now.Before(then) && now.Round(0).Before(then.Round(0)) }
 
 // fetch is one token on its way, shared by all who wait for it.
 type fetch struct {
@@ -149,7 +153,7 @@ func (p *Provider) lookUp(now time.Time) (*fetch, token, error) {
 		return nil, token{}, ErrClosed
 	}
 	if p.token.valid(now) {
-		if !now.Before(p.token.refresh) && p.fetching == nil && !now.Before(p.notBefore) {
+		if !before(now, p.token.refresh) && p.fetching == nil && !now.Before(p.notBefore) {
 			p.startLocked(true)
 		}
 		if p.fetching != nil {
