@@ -169,9 +169,11 @@ func (g *saslLogin) run(ctx context.Context, ask asker) (time.Duration, error) {
 		if err := g.link.clamp(req); err != nil {
 			return nil, err
 		}
-		err := ask(req, resp, func() error { return g.refusal(resp) })
+		if err := ask(req, resp, func() error { return g.refusal(resp) }); err != nil {
+			return nil, err // the link's reader may be at work on the answer still
+		}
 		lifetime = sessionLifetime(resp.SessionLifetimeMs)
-		return resp.SaslAuthBytes, err
+		return resp.SaslAuthBytes, nil
 	})
 	if err != nil {
 		return 0, g.failed(err)
