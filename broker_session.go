@@ -48,8 +48,7 @@ func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
 	if login.version == SASLHandshakeV0 {
 		return login.runBare(ctx, conn)
 	}
-	since := time.Now()
-	lifetime, err := login.run(ctx, l.asker(conn))
+	since, lifetime, err := login.run(ctx, l.asker(conn))
 	if err != nil {
 		return err
 	}
@@ -119,8 +118,7 @@ func (l *link) renewBy(login *saslLogin, s *session) error {
 		return err
 	}
 	defer func() { <-l.turn }()
-	since := time.Now()
-	lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
+	since, lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
 	if err != nil {
 		l.fail(err)
 		return err

@@ -2,6 +2,8 @@ package sarama
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestLoginLeavesAnAnswerAloneThatIsStillRead: when the link ends, its reader may
@@ -12,7 +14,7 @@ func TestLoginLeavesAnAnswerAloneThatIsStillRead(t *testing.T) {
 	l := newLink(NewBroker("broker:9092"), conf)
 	g := &saslLogin{link: l, client: &plainClient{}, message: []byte{}}
 	read := make(chan struct{})
-	_, err := g.run(t.Context(), func(_, resp body, _ func() error) error {
+	_, _, err := g.run(t.Context(), func(_, resp body, _ func() error) error {
 		go func() {
 			defer close(read)
 			*resp.(*SaslAuthenticateResponse) = SaslAuthenticateResponse{SessionLifetimeMs: 1, SaslAuthBytes: []byte{1}}
@@ -23,4 +25,71 @@ func TestLoginLeavesAnAnswerAloneThatIsStillRead(t *testing.T) {
 	if err == nil {
 		t.Error("the end of the link is not told")
 	}
+}
+
+// newSessionBroker is a broker that grants sessions, and whose answers before
+// makes late, or keeps back by returning false.
+func newSessionBroker(t *testing.T, lifetimeMs int64, before func(req any) bool) (*saslBroker, *Broker) {
+	t.Helper()
+	n := newSASLBroker(func(string) *SaslAuthenticateResponse {
+		return &SaslAuthenticateResponse{SaslAuthBytes: []byte{}, SessionLifetimeMs: lifetimeMs}
+	}, SASLTypePlaintext)
+	n.listen(&fakeBroker{id: 1, addr: "broker:9092", handle: func(r *fakeRequest) any {
+		if !before(r.body) {
+			return nil
+		}
+		if _, ok := r.body.(*JoinGroupRequest); ok {
+			return &JoinGroupResponse{Version: r.Version}
+		}
+		return n.handle(r)
+	}})
+	conf := n.config()
+	conf.Net.SASL.Enable, conf.Net.SASL.User, conf.Net.SASL.Password = true, "user", "pencil"
+	b := NewBroker("broker:9092")
+	if err := b.Open(conf); err != nil {
+		t.Fatal(err)
+	}
+	return n, b
+}
+
+func (n *saslBroker) logins() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.said)
+}
+
+// TestRenewalBehindASlowAnswer: the broker counts a session from its last token
+// on, not from when the client began to wait for an answer before that.
+func TestRenewalBehindASlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newSessionBroker(t, 60_000, func(req any) bool {
+			if _, ok := req.(*JoinGroupRequest); ok {
+				time.Sleep(3 * time.Minute)
+			}
+			return true
+		})
+		defer closeQuietly(b)
+		joined := make(chan error, 1)
+		go func() {
+			_, err := b.JoinGroup(&JoinGroupRequest{Version: 1, GroupId: "g", RebalanceTimeout: 300_000})
+			joined <- err
+		}()
+		time.Sleep(58 * time.Second)
+		if _, err := b.GetMetadata(&MetadataRequest{Version: 9}); err != nil {
+			t.Error(err)
+		}
+		if err := <-joined; err != nil {
+			t.Error(err)
+		}
+		if got := n.logins(); got != 2 {
+			t.Errorf("%d logins, wanted one and its renewal", got)
+		}
+	})
+}
+
+// closeQuietly closes a broker, and has what is at work at the other end come to
+// its end.
+func closeQuietly(b *Broker) {
+	_ = b.Close()
+	time.Sleep(time.Hour)
 }
