@@ -169,8 +169,10 @@ func (l *link) askInTurn(login *saslLogin, req, resp body, check func() error) e
 		}
 		answered <- err
 	}
-	// The broker answers what was sent before first.
-	timeout := max(0, time.Until(l.answersDue)) + l.conf.Net.ReadTimeout
+	timeout := l.conf.Net.ReadTimeout
+	if l.inFlight.Load() > 0 { // the broker answers what was sent before first
+		timeout += max(0, time.Until(l.answersDue))
+	}
 	if err := l.writeInTurn(req, p, timeout); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package sarama
 
 import (
+	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +85,29 @@ func TestRenewalBehindASlowAnswer(t *testing.T) {
 		}
 		if got := n.logins(); got != 2 {
 			t.Errorf("%d logins, wanted one and its renewal", got)
+		}
+	})
+}
+
+// TestRenewalThatIsNotAnswered is given up after Net.ReadTimeout, however long a
+// request that was answered long ago might have taken.
+func TestRenewalThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, b := newSessionBroker(t, 60_000, func(req any) bool {
+			_, handshake := req.(*SaslHandshakeRequest)
+			return !handshake || time.Since(start) == 0
+		})
+		defer closeQuietly(b)
+		if _, err := b.JoinGroup(&JoinGroupRequest{Version: 1, GroupId: "g", RebalanceTimeout: 1_800_000}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		since := time.Now()
+		var timeout net.Error
+		_, err := b.GetMetadata(&MetadataRequest{Version: 9})
+		if took := time.Since(since); !errors.As(err, &timeout) || !timeout.Timeout() || took != NewConfig().Net.ReadTimeout {
+			t.Errorf("%v after %v", err, took)
 		}
 	})
 }
