@@ -61,6 +61,7 @@ type link struct {
 	chunks      [][]byte
 	correlation int32
 	answersDue  time.Time // when the last of the requests in flight is given up; where there is none, it means nothing
+	unusable    int       // sessions in a row that had passed before they could be used
 
 	// owned by run
 	proven    bool        // the broker has answered something

@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -25,8 +26,8 @@ const saslRetryBackoffMax = time.Second
 // after the end.
 type session struct {
 	// constant
-	due, hold, end time.Time
-	renewed        chan struct{} // closed when the link's session is another one
+	since, due, hold, end time.Time
+	renewed               chan struct{} // closed when the link's session is another one
 
 	// atomic, any goroutine
 	renewing atomic.Bool
@@ -35,7 +36,7 @@ type session struct {
 func newSession(since time.Time, lifetime time.Duration) *session {
 	due := time.Duration((sessionRenewAfter + 0.1*rand.Float64()) * float64(lifetime))
 	return &session{
-		due: since.Add(due), hold: since.Add((due + lifetime) / 2), end: since.Add(lifetime), renewed: make(chan struct{}),
+		since: since, due: since.Add(due), hold: since.Add((due + lifetime) / 2), end: since.Add(lifetime), renewed: make(chan struct{}),
 	}
 }
 
@@ -75,6 +76,25 @@ func (l *link) authenticated(since time.Time, lifetime time.Duration) {
 	s := newSession(since, lifetime)
 	l.session.Store(s)
 	DebugLogger.Printf("broker/%d session of %v at %s, to be renewed in %v\n", l.broker.id, lifetime, l.broker.addr, time.Until(s.due))
+}
+
+// unusableSessionsMax is how many sessions in a row may have passed by the time
+// that the client knows of them. Once, that is a slow answer; when it goes on
+// like this, no request will ever be sent.
+const unusableSessionsMax = 3
+
+// checkUsable says what is wrong where sessions are too short to be of use. Who
+// calls it holds the turn.
+func (l *link) checkUsable() error {
+	s := l.session.Load()
+	if s == nil || time.Now().Before(s.hold) {
+		l.unusable = 0
+		return nil
+	}
+	if l.unusable++; l.unusable < unusableSessionsMax {
+		return nil
+	}
+	return fmt.Errorf("the broker's sessions last for %v, which is over before a request can be sent", s.end.Sub(s.since))
 }
 
 // sessionWait is what a request has to wait for before it may be written; nil:
@@ -119,11 +139,16 @@ func (l *link) renewBy(login *saslLogin, s *session) error {
 	}
 	defer func() { <-l.turn }()
 	since, lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
+	if err == nil {
+		l.authenticated(since, lifetime)
+		if err = l.checkUsable(); err != nil {
+			err = login.failed(err)
+		}
+	}
 	if err != nil {
 		l.fail(err)
 		return err
 	}
-	l.authenticated(since, lifetime)
 	close(s.renewed)
 	return nil
 }

@@ -3,6 +3,7 @@ package sarama
 import (
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,31 @@ func (n *saslBroker) logins() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.said)
+}
+
+// TestSessionsShorterThanTheirRenewal never let a request be sent: it is told so
+// and does not wait for ever.
+func TestSessionsShorterThanTheirRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, b := newSessionBroker(t, 1, func(any) bool {
+			time.Sleep(5 * time.Millisecond)
+			return true
+		})
+		defer closeQuietly(b)
+		asked := make(chan error, 1)
+		go func() {
+			_, err := b.GetMetadata(&MetadataRequest{Version: 9})
+			asked <- err
+		}()
+		select {
+		case err := <-asked:
+			if err == nil || !strings.Contains(err.Error(), "session") || loginRefused(err) {
+				t.Errorf("the request: %v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("the request still waits after %d logins", n.logins())
+		}
+	})
 }
 
 // TestRenewalBehindASlowAnswer: the broker counts a session from its last token
