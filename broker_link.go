@@ -60,7 +60,8 @@ type link struct {
 	head        []byte
 	chunks      [][]byte
 	correlation int32
-	answersDue  time.Time // when the last of the requests in flight is given up
+	answersDue  time.Time // when the last of the requests in flight is given up; where there is none, it means nothing
+	unusable    int       // sessions in a row that had passed before they could be used
 
 	// owned by run
 	proven    bool        // the broker has answered something
@@ -299,7 +300,7 @@ func (l *link) writeInTurn(req body, p *promise, timeout time.Duration) error {
 	if p != nil {
 		p.api, _ = req.meta()
 		p.version, p.correlation, p.sentAt = l.codec.Version, l.correlation, time.Now()
-		if due := p.sentAt.Add(timeout); due.After(l.answersDue) {
+		if due := p.sentAt.Add(timeout); due.After(l.answersDue) || l.inFlight.Load() == 0 {
 			l.answersDue = due
 		}
 	}

@@ -2,6 +2,7 @@ package sarama
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -25,9 +26,9 @@ const saslRetryBackoffMax = time.Second
 // after the end.
 type session struct {
 	// constant
-	due, hold, end time.Time
-	earliest       time.Time     // when the broker takes another authentication
-	renewed        chan struct{} // closed when the link's session is another one
+	since, due, hold, end time.Time
+	earliest              time.Time     // when the broker takes another authentication
+	renewed               chan struct{} // closed when the link's session is another one
 
 	// atomic, any goroutine
 	renewing atomic.Bool
@@ -37,12 +38,12 @@ type session struct {
 // connection to begin. It takes one that comes after the end of a session.
 const sessionApart = time.Second
 
-// newSession is a session that was asked for at one time and granted at another:
-// the broker has begun to count between these.
-func newSession(asked, granted time.Time, lifetime time.Duration) *session {
+// newSession is a session that lasts since one time at the earliest, and that the
+// client knows of since another.
+func newSession(since, granted time.Time, lifetime time.Duration) *session {
 	due := time.Duration((sessionRenewAfter + 0.1*rand.Float64()) * float64(lifetime))
 	return &session{
-		due: asked.Add(due), hold: asked.Add((due + lifetime) / 2), end: asked.Add(lifetime),
+		since: since, due: since.Add(due), hold: since.Add((due + lifetime) / 2), end: since.Add(lifetime),
 		earliest: granted.Add(sessionApart), renewed: make(chan struct{}),
 	}
 }
@@ -56,12 +57,11 @@ func (l *link) authenticate(ctx context.Context, conn net.Conn) error {
 	if login.version == SASLHandshakeV0 {
 		return login.runBare(ctx, conn)
 	}
-	asked := time.Now()
-	lifetime, err := login.run(ctx, l.asker(conn))
+	since, lifetime, err := login.run(ctx, l.asker(conn))
 	if err != nil {
 		return err
 	}
-	l.authenticated(asked, lifetime)
+	l.authenticated(since, lifetime)
 	return nil
 }
 
@@ -76,14 +76,33 @@ func (l *link) asker(conn net.Conn) asker {
 }
 
 // authenticated notes how long the broker lets the link go on.
-func (l *link) authenticated(asked time.Time, lifetime time.Duration) {
+func (l *link) authenticated(since time.Time, lifetime time.Duration) {
 	if lifetime == 0 {
 		l.session.Store(nil)
 		return
 	}
-	s := newSession(asked, time.Now(), lifetime)
+	s := newSession(since, time.Now(), lifetime)
 	l.session.Store(s)
 	DebugLogger.Printf("broker/%d session of %v at %s, to be renewed in %v\n", l.broker.id, lifetime, l.broker.addr, time.Until(s.due))
+}
+
+// unusableSessionsMax is how many sessions in a row may have passed by the time
+// that the client knows of them. Once, that is a slow answer; when it goes on
+// like this, no request will ever be sent.
+const unusableSessionsMax = 3
+
+// checkUsable says what is wrong where sessions are too short to be of use. Who
+// calls it holds the turn.
+func (l *link) checkUsable() error {
+	s := l.session.Load()
+	if s == nil || time.Now().Before(s.hold) {
+		l.unusable = 0
+		return nil
+	}
+	if l.unusable++; l.unusable < unusableSessionsMax {
+		return nil
+	}
+	return fmt.Errorf("the broker's sessions last for %v, which is over before a request can be sent", s.end.Sub(s.since))
 }
 
 // sessionWait is what a request has to wait for before it may be written; nil:
@@ -130,13 +149,17 @@ func (l *link) renewBy(login *saslLogin, s *session) error {
 		return err
 	}
 	defer func() { <-l.turn }()
-	asked := time.Now()
-	lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
+	since, lifetime, err := login.run(l.life, func(req, resp body, check func() error) error { return l.askInTurn(login, req, resp, check) })
+	if err == nil {
+		l.authenticated(since, lifetime)
+		if err = l.checkUsable(); err != nil {
+			err = login.failed(err)
+		}
+	}
 	if err != nil {
 		l.fail(err)
 		return err
 	}
-	l.authenticated(asked, lifetime)
 	close(s.renewed)
 	return nil
 }
@@ -190,8 +213,10 @@ func (l *link) askInTurn(login *saslLogin, req, resp body, check func() error) e
 		}
 		answered <- err
 	}
-	// The broker answers what was sent before first.
-	timeout := max(0, time.Until(l.answersDue)) + l.conf.Net.ReadTimeout
+	timeout := l.conf.Net.ReadTimeout
+	if l.inFlight.Load() > 0 { // the broker answers what was sent before first
+		timeout += max(0, time.Until(l.answersDue))
+	}
 	if err := l.writeInTurn(req, p, timeout); err != nil {
 		return err
 	}

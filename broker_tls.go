@@ -137,23 +137,23 @@ func isTLSAlert(head []byte) bool {
 	return len(head) >= 5 && head[0] == 21 && head[1] == 3 && head[2] <= 4 && head[3] == 0 && head[4] == 2
 }
 
-// hopeless reports whether trying again does not help: a broker has refused the
-// client's login, or nothing is behind the error but certificates that were
+// hopeless reports whether trying again does not help: nothing is behind the
+// error but brokers that refuse the client's login, certificates that were
 // refused, here or there, and a faulty configuration. Where another broker was
 // out of reach, that one may be better off later.
-func hopeless(err error) bool { return loginRefused(err) || mistrusted(err) }
-
-func mistrusted(err error) bool {
+func hopeless(err error) bool {
 	switch e := err.(type) {
 	case *tls.CertificateVerificationError, ConfigurationError:
 		return true
 	case *net.OpError:
 		return slices.Contains(certificateAlerts, remoteAlert(e))
+	case wrappedError:
+		return loginRefused(e.sentinel) || hopeless(e.causes)
 	case interface{ Unwrap() error }:
-		return mistrusted(e.Unwrap())
+		return hopeless(e.Unwrap())
 	case interface{ Unwrap() []error }:
 		causes := e.Unwrap()
-		return len(causes) > 0 && !slices.ContainsFunc(causes, func(err error) bool { return !mistrusted(err) })
+		return len(causes) > 0 && !slices.ContainsFunc(causes, func(err error) bool { return !hopeless(err) })
 	}
-	return false
+	return loginRefused(err)
 }

@@ -155,28 +155,31 @@ func converse(client saslClient, message []byte, bare bool, step func(challenge 
 type asker func(req, resp body, check func() error) error
 
 // run speaks with the broker by requests. It returns how long the session
-// lasts, 0 for as long as the connection (KIP-368).
-func (g *saslLogin) run(ctx context.Context, ask asker) (time.Duration, error) {
+// lasts, 0 for as long as the connection (KIP-368), and since when at the
+// earliest: the broker counts from the last message.
+func (g *saslLogin) run(ctx context.Context, ask asker) (since time.Time, lifetime time.Duration, err error) {
 	if g.link.conf.Net.SASL.Handshake {
 		if err := g.handshake(ask); err != nil {
-			return 0, g.failed(err)
+			return since, 0, g.failed(err)
 		}
 	}
-	var lifetime time.Duration
-	err := converse(g.client, g.message, false, g.stepper(ctx), func(message []byte, _ bool) ([]byte, error) {
+	err = converse(g.client, g.message, false, g.stepper(ctx), func(message []byte, _ bool) ([]byte, error) {
 		req := &SaslAuthenticateRequest{Version: apiSaslAuthenticate.versionFor(g.link.conf.Version), SaslAuthBytes: message}
 		resp := new(SaslAuthenticateResponse)
 		if err := g.link.clamp(req); err != nil {
 			return nil, err
 		}
-		err := ask(req, resp, func() error { return g.refusal(resp) })
+		since = time.Now()
+		if err := ask(req, resp, func() error { return g.refusal(resp) }); err != nil {
+			return nil, err // the link's reader may be at work on the answer still
+		}
 		lifetime = sessionLifetime(resp.SessionLifetimeMs)
-		return resp.SaslAuthBytes, err
+		return resp.SaslAuthBytes, nil
 	})
 	if err != nil {
-		return 0, g.failed(err)
+		return since, 0, g.failed(err)
 	}
-	return lifetime, nil
+	return since, lifetime, nil
 }
 
 // refusal is a broker's, with its reason; nil: it has not refused.
