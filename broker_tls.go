@@ -88,7 +88,7 @@ func endedByPeer(err error) bool {
 // firstHint says what may be behind the end of a connection on which nothing
 // was answered.
 func (l *link) firstHint(err error) string {
-	if endedByPeer(err) && !l.conf.Net.TLS.Enable {
+	if endedByPeer(err) && !l.proven && !l.conf.Net.TLS.Enable {
 		return " (the listener may be one for TLS, which Net.TLS.Enable turns on)"
 	}
 	return alertHint(err)
