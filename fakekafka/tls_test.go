@@ -1,46 +1,22 @@
 package fakekafka_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
-	"net"
 	"testing"
-	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/IBM/sarama/fakekafka"
+	"github.com/IBM/sarama/internal/testtls"
 )
 
-// certificate makes a certificate for 127.0.0.1, and a pool that trusts it.
-func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	must(t, err)
-	leaf, err := x509.ParseCertificate(der)
-	must(t, err)
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
-}
-
 func TestConnectionsMayBeEncrypted(t *testing.T) {
-	own, trusted := certificate(t)
+	authority := testtls.New(t, "authority")
+	own := authority.Issue(t, "127.0.0.1")
 	cluster := fakekafka.New(t, fakekafka.Options{
-		Brokers: 2, TLS: &tls.Config{Certificates: []tls.Certificate{own}}, Topics: []fakekafka.Topic{{Name: "t"}},
+		Brokers: 2, TLS: &tls.Config{Certificates: []tls.Certificate{own.TLS}}, Topics: []fakekafka.Topic{{Name: "t"}},
 	})
 	conf := config(cluster)
-	conf.Net.TLS.Enable, conf.Net.TLS.Config = true, &tls.Config{RootCAs: trusted}
+	conf.Net.TLS.Enable, conf.Net.TLS.Config = true, &tls.Config{RootCAs: authority.Pool()}
 	client, err := sarama.NewClient(cluster.Addrs(), conf)
 	must(t, err)
 	defer client.Close()
