@@ -33,7 +33,7 @@ type Broker struct {
 	notBefore time.Time // the next attempt to connect; zero: any time
 	dial      *dialing  // that can be joined; nil: none
 	dialCalls userCalls // of Net.Proxy.Dialer; nil until the first
-	tlsCalls  userCalls // of Net.TLS.ConfigFunc, likewise
+	tlsCalls  userCalls // of Net.TLS.ConfigFunc and of what is in a configuration, likewise
 	saslCalls userCalls // of mechanisms, in which user's code may run, likewise
 }
 

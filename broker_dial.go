@@ -84,13 +84,7 @@ func (l *link) connect(ctx context.Context) error {
 	raw := conn
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // fail closes the connection only once it is ready
 	defer stop()
-	err := errPanicked
-	defer func() {
-		if err == errPanicked { // in a callback of the user's
-			_ = raw.Close()
-		}
-	}()
-	err = l.shakeHands(ctx, &conn)
+	err := l.shakeHands(ctx, &conn)
 	if err == nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}

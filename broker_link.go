@@ -117,15 +117,7 @@ func newLink(b *Broker, conf *Config) *link {
 // woken by the network, and ended by fail, which closes the connection.
 func (l *link) run() {
 	defer close(l.ended)
-	err := errPanicked
-	defer func() {
-		if err == errPanicked { // in a callback of the user's
-			l.fail(err)
-			close(l.ready)
-			l.metrics.release()
-		}
-	}()
-	if err = l.connect(l.life); err != nil {
+	if err := l.connect(l.life); err != nil {
 		l.fail(err)
 		close(l.ready)
 		l.metrics.release()
@@ -145,8 +137,6 @@ func (l *link) run() {
 	l.finish()
 	l.metrics.release()
 }
-
-var errPanicked = errors.New("kafka: a callback has panicked")
 
 // fail ends the link, with the first cause given. It may be called from any
 // goroutine and does not wait.
@@ -234,21 +224,30 @@ func (l *link) send(req body, p *promise, timeout time.Duration, done <-chan str
 	if err := l.clamp(req); err != nil {
 		return false, err
 	}
-	select {
-	case l.window <- struct{}{}:
-	default:
-		select {
-		case l.window <- struct{}{}:
-		case <-l.dead:
-			return false, l.err()
-		case <-done:
-			return false, errAbandoned
-		}
+	if err := l.enterWindow(done); err != nil {
+		return false, err
 	}
 	if wrote, err = l.sendInWindow(req, p, timeout, done); err != nil || p == nil {
 		<-l.window
 	}
 	return wrote, err
+}
+
+// enterWindow waits for a place among the requests in flight.
+func (l *link) enterWindow(done <-chan struct{}) error {
+	select {
+	case l.window <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.window <- struct{}{}:
+		return nil
+	case <-l.dead:
+		return l.err()
+	case <-done:
+		return errAbandoned
+	}
 }
 
 func (l *link) sendInWindow(req body, p *promise, timeout time.Duration, done <-chan struct{}) (wrote bool, err error) {

@@ -13,7 +13,9 @@ import (
 	"time"
 )
 
-// startTLS shakes hands on a connection, under Net.DialTimeout.
+// startTLS shakes hands on a connection, under Net.DialTimeout. A configuration
+// has functions of the user's, too: one that does not return is left alone when
+// ctx ends, and its connection is closed by the caller.
 func (l *link) startTLS(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.conf.Net.DialTimeout)
 	defer cancel()
@@ -22,7 +24,10 @@ func (l *link) startTLS(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 		return nil, err
 	}
 	t := tls.Client(conn, conf)
-	if err := t.HandshakeContext(ctx); err != nil {
+	_, err = callUser(ctx, l.broker.callsOf(&l.broker.tlsCalls), "Net.TLS.Config", func() (struct{}, error) {
+		return struct{}{}, t.HandshakeContext(ctx)
+	}, nil)
+	if err != nil {
 		return nil, fmt.Errorf("kafka: TLS handshake with broker %s: %w%s", l.broker.name(), err, handshakeHint(err))
 	}
 	return t, nil

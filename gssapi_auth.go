@@ -123,10 +123,8 @@ func (krbAuth *GSSAPIKerberosAuth) run(client *gssapiClient, bare bool, exchange
 // one that answers it. It takes its place among requests, and so may be called
 // as they are.
 func (l *link) exchangeToken(token []byte, answered bool) ([]byte, error) {
-	select {
-	case l.window <- struct{}{}:
-	case <-l.dead:
-		return nil, l.err()
+	if err := l.enterWindow(nil); err != nil {
+		return nil, err
 	}
 	type answer struct {
 		token []byte
@@ -148,10 +146,8 @@ func (l *link) exchangeToken(token []byte, answered bool) ([]byte, error) {
 // sendToken writes a token and queues its promise; p is nil where nothing
 // answers it. Its caller has a place in the window.
 func (l *link) sendToken(token []byte, p *promise) error {
-	select {
-	case l.turn <- struct{}{}:
-	case <-l.dead:
-		return l.err()
+	if err := l.takeTurn(nil, l.sessionWait); err != nil {
+		return err
 	}
 	defer func() { <-l.turn }()
 	if err := l.err(); err != nil {

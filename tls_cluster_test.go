@@ -476,3 +476,38 @@ func TestConfigFuncIsCalledForEveryConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTLSCallbacksThatBlockOrPanic hold up nobody: Close does not wait for them,
+// and who waits for the connection is told.
+func TestTLSCallbacksThatBlockOrPanic(t *testing.T) {
+	own := testtls.New(t, "a").Issue(t, "127.0.0.1")
+	cluster := fakekafka.New(t, fakekafka.Options{TLS: &tls.Config{Certificates: []tls.Certificate{own.TLS}}})
+	open := func(verify func(tls.ConnectionState) error) *sarama.Broker {
+		conf := tlsOn(clusterConfig())
+		conf.Net.TLS.Config = &tls.Config{InsecureSkipVerify: true, VerifyConnection: verify} //nolint:gosec // what verifies is under test
+		b := sarama.NewBroker(cluster.Addrs()[0])
+		must(t, b.Open(conf))
+		return b
+	}
+	t.Run("block", func(t *testing.T) {
+		called, released := make(chan struct{}), make(chan struct{})
+		defer close(released)
+		b := open(func(tls.ConnectionState) error {
+			close(called)
+			<-released
+			return nil
+		})
+		<-called
+		must(t, b.Close())
+	})
+	t.Run("panic", func(t *testing.T) {
+		handler := sarama.PanicHandler
+		defer func() { sarama.PanicHandler = handler }()
+		sarama.PanicHandler = func(any) {}
+		b := open(func(tls.ConnectionState) error { panic("verifying") })
+		if ok, err := b.Connected(); ok || err == nil || !strings.Contains(err.Error(), "panicked: verifying") {
+			t.Errorf("connected: %v, %v", ok, err)
+		}
+		_ = b.Close()
+	})
+}
