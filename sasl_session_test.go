@@ -181,18 +181,29 @@ func (h countingHandler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.Co
 	return nil
 }
 
+// sessionOfASecond is a broker whose sessions last that long, and that was asked
+// something just now.
+func sessionOfASecond(t *testing.T, mechanism sarama.SASLMechanism, watch func(*fakekafka.Request) *fakekafka.Reply) (*fakekafka.Cluster, *sarama.Broker) {
+	t.Helper()
+	cluster := fakekafka.New(t, fakekafka.Options{InMemory: true, Users: map[string]string{"ann": "secret"}, SessionLifetime: time.Second})
+	if watch != nil {
+		cluster.Handle(watch)
+	}
+	b := sarama.NewBroker(cluster.Addrs()[0])
+	must(t, b.Open(sessionConfig(cluster, mechanism)))
+	_, err := b.GetMetadata(&sarama.MetadataRequest{Version: 9})
+	must(t, err)
+	return cluster, b
+}
+
 // TestIdleSessionsAreRenewedByTheNextRequest: nobody authenticates again for
 // nobody's sake; a request long after the session's end does.
 func TestIdleSessionsAreRenewedByTheNextRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := fakekafka.New(t, fakekafka.Options{InMemory: true, Users: map[string]string{"ann": "secret"}, SessionLifetime: time.Second})
 		watch := &sessionWatch{logins: make(map[string]int)}
-		undo := cluster.Handle(watch.handle)
-		defer undo()
-		conf := sessionConfig(cluster, sarama.SASLTypeSCRAMSHA256)
-		b := sarama.NewBroker(cluster.Addrs()[0])
-		must(t, b.Open(conf))
-		for n := 1; n <= 3; n++ {
+		_, b := sessionOfASecond(t, sarama.SASLTypeSCRAMSHA256, watch.handle)
+		time.Sleep(time.Minute)
+		for n := 2; n <= 4; n++ {
 			if _, err := b.GetMetadata(&sarama.MetadataRequest{Version: 9}); err != nil {
 				t.Fatal(err)
 			}
@@ -215,12 +226,7 @@ func TestIdleSessionsAreRenewedByTheNextRequest(t *testing.T) {
 // neither written nor left waiting.
 func TestSessionThatIsNotRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := fakekafka.New(t, fakekafka.Options{InMemory: true, Users: map[string]string{"ann": "secret"}, SessionLifetime: time.Second})
-		conf := sessionConfig(cluster, sarama.SASLTypePlaintext)
-		b := sarama.NewBroker(cluster.Addrs()[0])
-		must(t, b.Open(conf))
-		_, err := b.GetMetadata(&sarama.MetadataRequest{Version: 9})
-		must(t, err)
+		cluster, b := sessionOfASecond(t, sarama.SASLTypePlaintext, nil)
 		var metadata atomic.Int32
 		undo := cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
 			switch r.API {
@@ -253,12 +259,7 @@ func TestSessionThatIsNotRenewed(t *testing.T) {
 // a request waits for the renewal.
 func TestRenewalWaitsForNobodyWhoIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := fakekafka.New(t, fakekafka.Options{InMemory: true, Users: map[string]string{"ann": "secret"}, SessionLifetime: time.Second})
-		conf := sessionConfig(cluster, sarama.SASLTypePlaintext)
-		b := sarama.NewBroker(cluster.Addrs()[0])
-		must(t, b.Open(conf))
-		_, err := b.GetMetadata(&sarama.MetadataRequest{Version: 9})
-		must(t, err)
+		cluster, b := sessionOfASecond(t, sarama.SASLTypePlaintext, nil)
 		undo := cluster.Handle(func(r *fakekafka.Request) *fakekafka.Reply {
 			if r.API == fakekafka.SaslHandshake {
 				return &fakekafka.Reply{Action: fakekafka.Drop}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -66,6 +67,15 @@ func TestSaslSessionsEnd(t *testing.T) {
 	errOf := func(b []byte) sarama.KError { return sarama.KError(binary.BigEndian.Uint16(b[4:])) }
 	metadata := frame(3, 1, 1, 0, 0, 0, 0)
 
+	// again is a connection that has logged in and begins to do so again.
+	again := func() net.Conn {
+		c := rawConn(t, cluster, 1)
+		exchange(t, c, frame(17, 1, 1, plain...))
+		exchange(t, c, frame(36, 1, 1, token...))
+		wantErr(t, errOf(exchange(t, c, frame(17, 1, 1, plain...))), sarama.ErrNoError)
+		return c
+	}
+
 	c := rawConn(t, cluster, 1)
 	for range 2 {
 		wantErr(t, errOf(exchange(t, c, frame(17, 1, 1, plain...))), sarama.ErrNoError)
@@ -81,18 +91,12 @@ func TestSaslSessionsEnd(t *testing.T) {
 	must(t, err)
 	wantClosed(t, c)
 
-	c = rawConn(t, cluster, 1)
-	exchange(t, c, frame(17, 1, 1, plain...))
-	exchange(t, c, frame(36, 1, 1, token...))
-	exchange(t, c, frame(17, 1, 1, plain...))
+	c = again()
 	_, err = c.Write(metadata) // in the middle of it
 	must(t, err)
 	wantClosed(t, c)
 
-	c = rawConn(t, cluster, 1)
-	exchange(t, c, frame(17, 1, 1, plain...))
-	exchange(t, c, frame(36, 1, 1, token...))
-	exchange(t, c, frame(17, 1, 1, plain...))
+	c = again()
 	wantErr(t, errOf(exchange(t, c, frame(36, 1, 1, other...))), sarama.ErrSASLAuthenticationFailed)
 	wantClosed(t, c)
 

@@ -246,16 +246,23 @@ func TestConsumerPauses(t *testing.T) {
 	_ = c.Close()
 }
 
+// pausedConsumer consumes t/0, with a buffer of this size, and is paused.
+func pausedConsumer(t *testing.T, bufferSize int) (*Consumer, *PartitionConsumer, sarama.PartitionConsumer) {
+	t.Helper()
+	conf := sarama.NewConfig()
+	conf.ChannelBufferSize = bufferSize
+	c := NewConsumer(t, conf)
+	e := c.ExpectConsumePartition("t", 0, 0)
+	pc := consume(t, c, 0)
+	pc.Pause()
+	return c, e, pc
+}
+
 // Resume does not wait for readers, and keeps the order of what is yielded
 // meanwhile.
 func TestPartitionConsumerResumesMoreThanFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conf := sarama.NewConfig()
-		conf.ChannelBufferSize = 2
-		c := NewConsumer(t, conf)
-		e := c.ExpectConsumePartition("t", 0, 0)
-		pc := consume(t, c, 0)
-		pc.Pause()
+		c, e, pc := pausedConsumer(t, 2)
 		for range 10 {
 			e.YieldMessage(message())
 		}
@@ -278,12 +285,7 @@ func TestPartitionConsumerResumesMoreThanFits(t *testing.T) {
 
 func TestPartitionConsumerCloseFreesWhoYields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conf := sarama.NewConfig()
-		conf.ChannelBufferSize = 0
-		c := NewConsumer(t, conf)
-		e := c.ExpectConsumePartition("t", 0, 0)
-		pc := consume(t, c, 0)
-		pc.Pause()
+		c, e, pc := pausedConsumer(t, 0)
 		e.YieldMessage(message())
 		pc.Resume() // a goroutine waits with the message
 		var yielders sync.WaitGroup
