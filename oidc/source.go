@@ -133,8 +133,7 @@ const (
 
 // timed is a token with its times, from when it was asked for and when it
 // expires; where the answer says nothing of that, the token may (RFC 7519
-// section 4.1.4). One of which nothing is known is
-// served for a second.
+// section 4.1.4). One of which nothing is known is served for a second.
 func timed(value string, asked, expiry time.Time) token {
 	if expiry.IsZero() {
 		expiry = expiryOf(value)
